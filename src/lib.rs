@@ -1,1 +1,3 @@
-//! An AT Protocol Personal Data Server.
+//! An AT Protocol Personal Data Server in one binary; `docs/ARCHITECTURE.md` is the map.
+
+pub mod store;

@@ -1,0 +1,136 @@
+//! Multi-row statements of a group of commits: few, large calls, because each one is a hop to the connection's thread.
+
+use std::fmt::Write as _;
+
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::{CommitWrite, SequencedEvent, StoreError};
+
+/// Rows per statement. Few distinct sizes keep the cache of prepared statements small.
+const SIZES: [usize; 4] = [64, 16, 4, 1];
+
+type Query = sqlx::query::Query<'static, super::Db, SqliteArguments>;
+
+/// A statement that repeats a group of placeholders once per row.
+struct Bulk {
+    before: &'static str,
+    /// One row with `?` for each value, written as numbered parameters.
+    row: &'static str,
+    after: &'static str,
+}
+
+const EVENTS: Bulk = Bulk {
+    before: "INSERT INTO event (seq, account_id, previous, time, frame) VALUES ",
+    row: "(?, ?, (SELECT last_event FROM repo WHERE repo_id = ?), ?, ?)",
+    after: "",
+};
+
+const HEADS: Bulk = Bulk {
+    before: "INSERT INTO repo (repo_id, commit_cid, rev, commit_data, last_event) VALUES ",
+    row: "(?, ?, ?, ?, ?)",
+    after: " ON CONFLICT (repo_id) DO UPDATE SET commit_cid = excluded.commit_cid, rev = excluded.rev, \
+            commit_data = excluded.commit_data, last_event = coalesce(excluded.last_event, repo.last_event)",
+};
+
+const PUTS: Bulk = Bulk {
+    before: "INSERT INTO record (repo_id, path, cid, rev, content) VALUES ",
+    row: "(?, ?, ?, ?, ?)",
+    after: " ON CONFLICT (repo_id, path) DO UPDATE SET cid = excluded.cid, rev = excluded.rev, content = excluded.content",
+};
+
+const DELETES: Bulk =
+    Bulk { before: "DELETE FROM record WHERE (repo_id, path) IN (VALUES ", row: "(?, ?)", after: ")" };
+
+/// Writes the rows of all commits of a group. Each commit comes with its event, if it has one.
+pub(super) async fn write(
+    connection: &mut SqliteConnection,
+    commits: &[(&CommitWrite, Option<&SequencedEvent>)],
+) -> Result<(), StoreError> {
+    let events: Vec<_> = commits.iter().filter_map(|(commit, event)| event.map(|event| (*commit, event))).collect();
+    let puts: Vec<_> = commits.iter().flat_map(|(commit, _)| commit.puts.iter().map(move |put| (*commit, put))).collect();
+    let deletes: Vec<_> =
+        commits.iter().flat_map(|(commit, _)| commit.deletes.iter().map(move |path| (commit.repo_id, path))).collect();
+
+    // Events first: each reads its predecessor from the repo's row.
+    EVENTS
+        .run(connection, &events, |query, (commit, event)| {
+            query
+                .bind(event.seq)
+                .bind(commit.account_id)
+                .bind(commit.repo_id)
+                .bind(event.time)
+                .bind(event.frame.to_vec())
+        })
+        .await?;
+    HEADS
+        .run(connection, commits, |query, (commit, event)| {
+            query
+                .bind(commit.repo_id)
+                .bind(commit.commit_cid.as_bytes().to_vec())
+                .bind(commit.rev)
+                .bind(commit.commit.clone())
+                .bind(event.map(|event| event.seq))
+        })
+        .await?;
+    DELETES.run(connection, &deletes, |query, (repo_id, path)| query.bind(*repo_id).bind((*path).clone())).await?;
+    PUTS.run(connection, &puts, |query, (commit, put)| {
+        query
+            .bind(commit.repo_id)
+            .bind(put.path.clone())
+            .bind(put.cid.as_bytes().to_vec())
+            .bind(commit.rev)
+            .bind(put.content.clone())
+    })
+    .await
+}
+
+impl Bulk {
+    async fn run<T>(
+        &self,
+        connection: &mut SqliteConnection,
+        mut rows: &[T],
+        bind: impl Fn(Query, &T) -> Query,
+    ) -> Result<(), StoreError> {
+        for size in SIZES {
+            while rows.len() >= size {
+                let (now, later) = rows.split_at(size);
+                let query = sqlx::query(AssertSqlSafe(self.sql(size)));
+                now.iter().fold(query, &bind).execute(&mut *connection).await?;
+                rows = later;
+            }
+        }
+        Ok(())
+    }
+
+    /// The statement for a number of rows, with parameters numbered through.
+    fn sql(&self, rows: usize) -> String {
+        let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * (self.row.len() + 16));
+        let mut parameter = 0;
+        sql.push_str(self.before);
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "" } else { ", " });
+            for character in self.row.chars() {
+                if character == '?' {
+                    parameter += 1;
+                    // Writing to a String cannot fail.
+                    let _ = write!(sql, "${parameter}");
+                } else {
+                    sql.push(character);
+                }
+            }
+        }
+        sql.push_str(self.after);
+        sql
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DELETES;
+
+    #[test]
+    fn parameters_are_numbered_through_all_rows() {
+        assert_eq!(DELETES.sql(2), "DELETE FROM record WHERE (repo_id, path) IN (VALUES ($1, $2), ($3, $4))");
+    }
+}

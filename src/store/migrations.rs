@@ -1,0 +1,41 @@
+//! The schema's history, run forward at start.
+
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+use super::StoreError;
+
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+}
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { version: 1, name: "init", sql: include_str!("../../migrations/sqlite/0001_init.sql") }];
+
+/// Brings the schema up to this binary's version; refuses one that is newer.
+pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlx::query("CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)")
+        .execute(&mut *connection)
+        .await?;
+    let found: i64 = sqlx::query("SELECT coalesce(max(version), 0) FROM schema_migration")
+        .fetch_one(&mut *connection)
+        .await?
+        .try_get(0)?;
+    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    if found > known {
+        return Err(StoreError::NewerSchema { found, known });
+    }
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
+        let mut transaction = connection.begin().await?;
+        sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
+        sqlx::query("INSERT INTO schema_migration (version, name) VALUES ($1, $2)")
+            .bind(migration.version)
+            .bind(migration.name)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        tracing::info!(version = migration.version, name = migration.name, "migrated the database");
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! The database: the only room that opens one and knows which it is.
+//!
+//! Everything durable is one SQLite file (WAL, `synchronous=FULL`). Readers are a pool and never wait; every change goes through the
+//! one writer task, which runs what is queued as one group transaction and acknowledges after one fsync (docs/ARCHITECTURE.md).
+
+mod bulk;
+mod error;
+mod lock;
+mod migrations;
+mod open;
+mod queue;
+mod sequence;
+mod tx;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::BoxFuture;
+use sqlx::pool::PoolConnection;
+
+pub use error::StoreError;
+pub use queue::{CommitWrite, RecordRow};
+pub use sequence::{Sequence, SequencedEvent};
+pub use tx::Tx;
+
+use queue::{Job, Queue};
+
+/// The database behind the store.
+pub type Db = sqlx::Sqlite;
+/// One row of an answer.
+pub type Row = sqlx::sqlite::SqliteRow;
+/// A connection on which only reads are done.
+pub type Reader = PoolConnection<Db>;
+
+/// What a change to accounts runs: statements on the writer's connection, inside a savepoint.
+pub type Change<T, E> = Box<dyn for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send>;
+
+/// Where the database lives and how it is opened.
+#[derive(Clone, Debug)]
+pub struct StoreSettings {
+    /// Directory that holds `pds.sqlite`, its lock and `tmp/`; created if missing.
+    pub data_directory: PathBuf,
+    /// Leave checkpoints of the write-ahead log to a replicating tool (`PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT`).
+    pub disable_wal_auto_checkpoint: bool,
+}
+
+/// An open database whose writer does not run yet, so that the sequencer can read where its log ends.
+pub struct Database {
+    readers: sqlx::Pool<Db>,
+    writer: sqlx::SqliteConnection,
+    lock: lock::DirectoryLock,
+    data_directory: PathBuf,
+}
+
+/// The running store. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    readers: sqlx::Pool<Db>,
+    queue: Queue,
+    writes_stopped: Arc<AtomicBool>,
+    data_directory: Arc<PathBuf>,
+    // Held for as long as anybody can reach the database.
+    _lock: Arc<lock::DirectoryLock>,
+}
+
+impl Database {
+    /// Opens (creating if missing) and migrates the database of a data directory.
+    ///
+    /// # Errors
+    /// If another process holds the directory, it belongs to the reference server, the schema is newer than this binary, or SQLite
+    /// is too old or fails.
+    pub async fn open(settings: &StoreSettings) -> Result<Database, StoreError> {
+        open::open(settings).await
+    }
+
+    /// A connection for reads.
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Starts the writer task, which gives every event its place through `sequence`.
+    pub fn start(self, sequence: Box<dyn Sequence>) -> Store {
+        let writes_stopped = Arc::new(AtomicBool::new(false));
+        let queue = writer::start(self.writer, sequence, Arc::clone(&writes_stopped));
+        Store {
+            readers: self.readers,
+            queue,
+            writes_stopped,
+            data_directory: Arc::new(self.data_directory),
+            _lock: Arc::new(self.lock),
+        }
+    }
+}
+
+impl Store {
+    /// A connection for reads; each statement sees the newest durable state. Return it before waiting for a client.
+    ///
+    /// # Errors
+    /// If the pool is exhausted for too long or the file cannot be read.
+    pub async fn read(&self) -> Result<Reader, StoreError> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Makes one record write durable: records, head and `#commit` event of one repo, in the next group transaction. The caller holds the
+    /// repo's lock and has checked everything; the answer comes after the fsync.
+    ///
+    /// # Errors
+    /// If the database refused it; then nothing of it is stored.
+    pub async fn commit(&self, write: CommitWrite) -> Result<(), StoreError> {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        self.queue.push(Job::Commit { write: Box::new(write), done }).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Runs a change of accounts (anything but record writes) on the writer, in a savepoint of the next group transaction. What it
+    /// returns arrives after the fsync; an error rolls back its savepoint only. The change runs even if the caller goes away.
+    ///
+    /// # Errors
+    /// The change's own error, or the store's.
+    pub async fn change<T, E, F>(&self, change: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+    {
+        let (job, answer) = queue::change(change);
+        self.queue.push(job).await.map_err(E::from)?;
+        answer.await.map_err(|_| E::from(StoreError::Closed))?
+    }
+
+    /// Whether an I/O error while committing has stopped all writes until a restart; reads go on.
+    pub fn writes_stopped(&self) -> bool {
+        self.writes_stopped.load(Ordering::Relaxed)
+    }
+
+    /// The data directory, absolute or as configured.
+    pub fn data_directory(&self) -> &std::path::Path {
+        &self.data_directory
+    }
+
+    /// Ends the writer after what is queued, moves the write-ahead log into the database file and closes every connection.
+    pub async fn close(&self) {
+        self.queue.close().await;
+        self.readers.close().await;
+    }
+}

@@ -1,0 +1,112 @@
+//! Opening a data directory.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+use super::lock::DirectoryLock;
+use super::{Database, StoreError, StoreSettings, migrations};
+
+/// Name of the database in the data directory.
+const DATABASE_FILE: &str = "pds.sqlite";
+/// Directory for temporary files in the data directory, emptied at start.
+const TEMPORARY_DIRECTORY: &str = "tmp";
+/// What the reference server leaves in its data directory.
+const REFERENCE_FILES: [&str; 3] = ["account.sqlite", "sequencer.sqlite", "actors"];
+/// The first release without a corruption bug of the write-ahead log.
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+/// Connections for reads; each is a thread and up to `READER_CACHE_KIB` of memory.
+const READERS: u32 = 4;
+const READER_CACHE_KIB: u32 = 2_048;
+const WRITER_CACHE_KIB: u32 = 16_384;
+/// Pages of the write-ahead log after which the writer checkpoints: 16 MiB, so that a burst is not slowed by it.
+const CHECKPOINT_PAGES: u32 = 4_096;
+/// What a large log is cut back to after a checkpoint.
+const LOG_SIZE_LIMIT_BYTES: u32 = 64 << 20;
+/// Prepared statements kept per connection.
+const STATEMENT_CACHE: usize = 256;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreError> {
+    let directory = &settings.data_directory;
+    refuse_reference_directory(directory)?;
+    prepare(directory, directory)?;
+    let lock = DirectoryLock::acquire(directory)?;
+    empty_temporary_directory(directory)?;
+
+    let path = directory.join(DATABASE_FILE);
+    let mut writer = SqliteConnection::connect_with(&writer_options(&path, settings)).await?;
+    assert_version(&mut writer).await?;
+    migrations::run(&mut writer).await?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A ping before each use would double the hops of a one-query read.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options(&path).read_only(true).pragma("cache_size", format!("-{READER_CACHE_KIB}")))
+        .await?;
+    Ok(Database { readers, writer, lock, data_directory: directory.clone() })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .pragma("temp_store", "MEMORY")
+        .statement_cache_capacity(STATEMENT_CACHE)
+}
+
+fn writer_options(path: &Path, settings: &StoreSettings) -> SqliteConnectOptions {
+    let checkpoint = if settings.disable_wal_auto_checkpoint { 0 } else { CHECKPOINT_PAGES };
+    options(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", checkpoint.to_string())
+        .pragma("journal_size_limit", LOG_SIZE_LIMIT_BYTES.to_string())
+        .thread_name(|_| "pds-writer".to_owned())
+}
+
+fn refuse_reference_directory(directory: &Path) -> Result<(), StoreError> {
+    if directory.join(DATABASE_FILE).exists() {
+        return Ok(());
+    }
+    match REFERENCE_FILES.iter().find(|name| directory.join(name).exists()) {
+        None => Ok(()),
+        Some(found) => Err(StoreError::ReferenceDirectory {
+            path: directory.display().to_string(),
+            found: (*found).to_owned(),
+        }),
+    }
+}
+
+fn prepare(directory: &Path, shown: &Path) -> Result<(), StoreError> {
+    std::fs::create_dir_all(directory)
+        .map_err(|source| StoreError::Directory { path: shown.display().to_string(), source })
+}
+
+fn empty_temporary_directory(directory: &Path) -> Result<(), StoreError> {
+    let temporary = directory.join(TEMPORARY_DIRECTORY);
+    if temporary.exists() {
+        std::fs::remove_dir_all(&temporary)
+            .map_err(|source| StoreError::Directory { path: temporary.display().to_string(), source })?;
+    }
+    prepare(&temporary, &temporary)
+}
+
+async fn assert_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let found: String = sqlx::query("SELECT sqlite_version()").fetch_one(connection).await?.try_get(0)?;
+    let numbers: Vec<u32> = found.split('.').filter_map(|part| part.parse().ok()).collect();
+    if numbers.as_slice() < OLDEST_SQLITE.as_slice() {
+        return Err(StoreError::OldSqlite { found });
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The writer's queue: what can be asked of it.
+
+use atproto_data::Cid;
+use atproto_repo::frame::EventBody;
+use futures_util::future::BoxFuture;
+use sqlx::Connection as _;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{StoreError, Tx};
+
+/// How many changes may wait for the writer before callers wait themselves.
+const QUEUE_LENGTH: usize = 1_024;
+
+/// A record as it is stored.
+#[derive(Clone, Debug)]
+pub struct RecordRow {
+    /// `collection/rkey`.
+    pub path: String,
+    /// CID of `content`.
+    pub cid: Cid,
+    /// DAG-CBOR of the record.
+    pub content: Vec<u8>,
+}
+
+/// One commit of one repo, complete: everything that becomes durable together.
+#[derive(Debug)]
+pub struct CommitWrite {
+    /// The account whose repo it is.
+    pub account_id: i64,
+    /// The repo.
+    pub repo_id: i64,
+    /// CID of `commit`.
+    pub commit_cid: Cid,
+    /// The commit's rev, a TID as an integer.
+    pub rev: i64,
+    /// The signed commit block.
+    pub commit: Vec<u8>,
+    /// Records created or changed; no path twice.
+    pub puts: Vec<RecordRow>,
+    /// Paths of deleted records; none of them also in `puts`.
+    pub deletes: Vec<String>,
+    /// The `#commit` event; absent for a repo whose account is inactive.
+    pub event: Option<EventBody>,
+}
+
+/// Something for the writer to do.
+pub(super) enum Job {
+    Commit { write: Box<CommitWrite>, done: oneshot::Sender<Result<(), StoreError>> },
+    Change(Box<dyn ChangeJob>),
+    Close(oneshot::Sender<()>),
+}
+
+/// A change of accounts with its caller's types hidden.
+pub(super) trait ChangeJob: Send {
+    /// Runs it in a savepoint; afterwards the outcome is kept until `finish`.
+    fn run<'c>(&'c mut self, tx: &'c mut Tx<'_>) -> BoxFuture<'c, ()>;
+    /// Answers the caller: `Ok` after the fsync, else why the group was rolled back.
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct PendingChange<T, E, F> {
+    change: Option<F>,
+    outcome: Option<Result<T, E>>,
+    done: oneshot::Sender<Result<T, E>>,
+}
+
+/// Wraps a change into a job and the place where its answer will arrive.
+pub(super) fn change<T, E, F>(change: F) -> (Job, oneshot::Receiver<Result<T, E>>)
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+{
+    let (done, answer) = oneshot::channel();
+    (Job::Change(Box::new(PendingChange { change: Some(change), outcome: None, done })), answer)
+}
+
+impl<T, E, F> ChangeJob for PendingChange<T, E, F>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+    F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+{
+    fn run<'c>(&'c mut self, tx: &'c mut Tx<'_>) -> BoxFuture<'c, ()> {
+        Box::pin(async move {
+            let Some(change) = self.change.take() else { return };
+            self.outcome = Some(in_savepoint(tx, change).await);
+        })
+    }
+
+    fn finish(self: Box<Self>, committed: Result<(), StoreError>) {
+        let answer = match (committed, self.outcome) {
+            (Ok(()), Some(outcome)) => outcome,
+            // Its own error tells the caller more than that its neighbours failed too.
+            (Err(_), Some(Err(error))) => Err(error),
+            (Err(error), _) => Err(E::from(error)),
+            (Ok(()), None) => Err(E::from(StoreError::Closed)),
+        };
+        // A caller that went away needs no answer.
+        let _ = self.done.send(answer);
+    }
+}
+
+async fn in_savepoint<T, E, F>(tx: &mut Tx<'_>, change: F) -> Result<T, E>
+where
+    E: From<StoreError>,
+    F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
+{
+    let events_before = tx.events.len();
+    let mut savepoint = tx.connection.begin().await.map_err(StoreError::from)?;
+    let mut inner = Tx { connection: &mut savepoint, sequence: &mut *tx.sequence, events: &mut *tx.events };
+    match change(&mut inner).await {
+        Ok(value) => {
+            savepoint.commit().await.map_err(StoreError::from)?;
+            Ok(value)
+        }
+        Err(error) => {
+            savepoint.rollback().await.map_err(StoreError::from)?;
+            tx.events.truncate(events_before);
+            Err(error)
+        }
+    }
+}
+
+/// The sending side of the queue.
+#[derive(Clone)]
+pub(super) struct Queue(mpsc::Sender<Job>);
+
+impl Queue {
+    pub(super) fn new() -> (Queue, mpsc::Receiver<Job>) {
+        let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+        (Queue(sender), receiver)
+    }
+
+    pub(super) async fn push(&self, job: Job) -> Result<(), StoreError> {
+        self.0.send(job).await.map_err(|_| StoreError::Closed)
+    }
+
+    /// Waits until everything queued is done and the writer has ended.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.push(Job::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}

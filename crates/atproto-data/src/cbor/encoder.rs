@@ -1,9 +1,15 @@
 //! Writing DAG-CBOR item by item into one buffer.
 
-use crate::cid::{CID_BYTES, Cid};
+use crate::Cid;
 
-/// The length field of a link's byte string: a CID behind the 0x00 of "binary multibase".
-const LINK_HEADER: [u8; 5] = [0xd8, 42, 0x58, 1 + CID_BYTES as u8, 0x00];
+/// What precedes the 36 bytes of a CID: tag 42, a byte string of 37, and the 0x00 of "binary multibase".
+const LINK_HEADER: [u8; 5] = [0xd8, 42, 0x58, 37, 0x00];
+
+/// Codes for an argument of one, two, four and eight bytes after the first byte.
+const ONE_BYTE: u8 = 0x18;
+const TWO_BYTES: u8 = 0x19;
+const FOUR_BYTES: u8 = 0x1a;
+const EIGHT_BYTES: u8 = 0x1b;
 
 /// Writes items in their shortest form. For fixed shapes such as commits and MST nodes the caller states the number of
 /// entries of a map first and then writes keys and values in key order (shorter keys first, then byte order).
@@ -98,10 +104,10 @@ impl Encoder {
         let bytes = argument.to_be_bytes();
         match argument {
             0..=23 => self.raw(&[major | bytes[7]]),
-            24..=0xff => self.raw(&[major | 24, bytes[7]]),
-            0x100..=0xffff => self.raw(&[major | 25]).raw(&bytes[6..]),
-            0x1_0000..=0xffff_ffff => self.raw(&[major | 26]).raw(&bytes[4..]),
-            _ => self.raw(&[major | 27]).raw(&bytes),
+            24..=0xff => self.raw(&[major | ONE_BYTE, bytes[7]]),
+            0x100..=0xffff => self.raw(&[major | TWO_BYTES]).raw(&bytes[6..]),
+            0x1_0000..=0xffff_ffff => self.raw(&[major | FOUR_BYTES]).raw(&bytes[4..]),
+            _ => self.raw(&[major | EIGHT_BYTES]).raw(&bytes),
         }
     }
 }

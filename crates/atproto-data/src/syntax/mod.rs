@@ -3,15 +3,29 @@
 //! Specifications: <https://atproto.com/specs/did>, `/handle`, `/nsid`, `/record-key`, `/tid`, `/at-uri-scheme`, and
 //! <https://atproto.com/specs/lexicon#string-formats>.
 
+mod at_identifier;
+mod at_uri;
+mod cid_string;
+mod datetime;
 mod did;
+mod handle;
+mod language;
 mod nsid;
 mod record_key;
 mod tid;
+mod uri;
 
+pub use at_identifier::AtIdentifier;
+pub use at_uri::{AtUri, MAX_AT_URI_BYTES};
+pub use cid_string::{CidString, MAX_CID_STRING_BYTES};
+pub use datetime::{Datetime, MAX_DATETIME_BYTES};
 pub use did::{Did, MAX_DID_BYTES};
+pub use handle::{Handle, MAX_HANDLE_BYTES};
+pub use language::{Language, MAX_LANGUAGE_BYTES};
 pub use nsid::{MAX_NSID_BYTES, MAX_NSID_NAME_BYTES, Nsid};
 pub use record_key::{MAX_RECORD_KEY_BYTES, RecordKey};
 pub use tid::{TID_BYTES, Tid};
+pub use uri::{MAX_URI_BYTES, Uri};
 
 /// Text that does not follow a string format: which format, and the rule it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

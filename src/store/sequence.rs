@@ -1,6 +1,6 @@
 //! What the sequencer does for the writer: it alone gives events their place.
 
-use std::sync::Arc;
+use bytes::Bytes;
 
 use atproto_repo::frame::EventBody;
 
@@ -12,7 +12,7 @@ pub struct SequencedEvent {
     /// When it was sequenced, µs since 1970.
     pub time: i64,
     /// The whole WebSocket message.
-    pub frame: Arc<[u8]>,
+    pub frame: Bytes,
 }
 
 /// The sequencer as the writer sees it.

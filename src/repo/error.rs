@@ -1,0 +1,107 @@
+//! What can go wrong with repos and records.
+
+use atproto_data::Cid;
+use atproto_repo::mst::MstError;
+
+use crate::store::StoreError;
+
+/// Why a record is refused before any repo is looked at.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// The record's `$type` is not the collection.
+    #[error("Invalid $type: expected {expected}, got {found}")]
+    WrongType {
+        /// The collection.
+        expected: String,
+        /// What the record says.
+        found: String,
+    },
+    /// The record is nested too deeply.
+    #[error("Record is nested too deeply: at most {max} levels are allowed")]
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// The record is too large.
+    #[error("Record is too large: {size} bytes of DAG-CBOR, at most {max} are allowed")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The collection and rkey are too long together.
+    #[error("Record path is too long: at most {max} bytes are allowed")]
+    PathTooLong {
+        /// The limit.
+        max: usize,
+    },
+    /// A blob in the form used before 2023.
+    #[error("Legacy blob ref at {path}: use the form with $type \"blob\"")]
+    LegacyBlob {
+        /// Where.
+        path: String,
+    },
+}
+
+/// Why a repo cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum RepoError {
+    /// `swapCommit` or `swapRecord` is not what is there.
+    #[error("{0}")]
+    InvalidSwap(String),
+    /// A record to be created is there already.
+    #[error("Record already exists: {0}. Use putRecord to change it, or another rkey")]
+    RecordExists(String),
+    /// A record to be changed or deleted is not there.
+    #[error("Could not locate record: {0}")]
+    RecordMissing(String),
+    /// A record refers to a blob that was not uploaded.
+    #[error("Could not find blob: {0}")]
+    BlobNotFound(Cid),
+    /// More operations than one commit may have.
+    #[error("Too many writes. Max: {max}")]
+    TooManyWrites {
+        /// The limit.
+        max: usize,
+    },
+    /// The commit's event would be larger than relays take.
+    #[error("Too many writes. Max event size: 2MB")]
+    EventTooLarge,
+    /// The keys do not make a tree within its limits.
+    #[error("Invalid record key: {0}")]
+    Tree(#[from] MstError),
+    /// The account is not active.
+    #[error("Account is deactivated")]
+    Inactive,
+    /// The repo does not exist (any more).
+    #[error("Could not find repo")]
+    NotFound,
+    /// The records do not give the tree that the signed head names.
+    #[error("the records of repo {repo_id} do not match its signed head; restore it from a backup")]
+    Quarantined {
+        /// The repo.
+        repo_id: i64,
+    },
+    /// The account's signing key cannot be used.
+    #[error("signing key: {0}")]
+    Key(String),
+    /// Too many exports run at once.
+    #[error("Too many exports at the moment, try again later")]
+    Busy,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A temporary file failed.
+    #[error("temporary file: {0}")]
+    Spool(#[from] std::io::Error),
+    /// A bug of ours, logged where it happened.
+    #[error("the write did not finish")]
+    Aborted,
+}
+
+impl From<sqlx::Error> for RepoError {
+    fn from(error: sqlx::Error) -> Self {
+        RepoError::Store(error.into())
+    }
+}

@@ -1,0 +1,118 @@
+//! Repos: reading records, the write path, the tree cache and exports.
+//!
+//! Records are the truth, the MST is derived: the `record` table in key order gives the tree, which lives in a bounded cache and has to
+//! give the `data` CID that the signed head names (docs/adr/0001-one-transaction-derived-mst.md).
+
+mod blob_refs;
+mod error;
+mod export;
+mod load;
+mod locks;
+mod proof;
+mod read;
+mod record;
+mod status;
+mod trees;
+mod write;
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Tid};
+
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::identity::signing_keys::SigningKeys;
+use crate::store::Store;
+
+pub use error::{RecordError, RepoError};
+pub use export::Car;
+pub use load::LoadedRepo;
+pub use read::{ListQuery, RecordView};
+pub use record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
+pub use status::{ListedRepo, RepoStatus};
+pub use write::{CommitInfo, Written};
+
+use locks::Locks;
+use trees::TreeCache;
+
+/// Bits of a TID that name the clock: our share of them is drawn once per process.
+const CLOCK_IDS: u16 = 32;
+
+/// Trees that are derived at a time for readers.
+const COLD_BUILDS: usize = 2;
+
+/// Exports that run at a time.
+const EXPORTS: usize = 2;
+/// Exports that run or wait; beyond, clients are asked to come back.
+const EXPORT_QUEUE: usize = 128;
+
+/// Which repo, and whose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepoRef {
+    /// The account.
+    pub account_id: i64,
+    /// Its repo.
+    pub repo_id: i64,
+    /// Its DID.
+    pub did: Did,
+}
+
+/// All repos of this server. Cheap to clone.
+#[derive(Clone)]
+pub struct Repos(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    keys: Arc<SigningKeys>,
+    clock: Arc<dyn Clock>,
+    clock_id: u16,
+    trees: TreeCache,
+    locks: Locks,
+    /// Bounds what readers of cold repos may cost the writers.
+    cold_builds: Semaphore,
+    /// Bounds the snapshots that are open for exports.
+    exports: Semaphore,
+    /// Bounds how many exports wait.
+    export_queue: Semaphore,
+}
+
+impl Repos {
+    /// The repos in a store. Trees take up to `cache_bytes` of memory (`PDS_REPO_CACHE_BYTES`); `random` chooses the clock id of our TIDs.
+    pub fn new(store: Store, keys: Arc<SigningKeys>, clock: Arc<dyn Clock>, random: u16, cache_bytes: u64) -> Repos {
+        let trees = TreeCache::new(cache_bytes);
+        Repos(Arc::new(Inner {
+            store,
+            keys,
+            clock,
+            clock_id: random % CLOCK_IDS,
+            trees,
+            locks: Locks::default(),
+            cold_builds: Semaphore::new(COLD_BUILDS),
+            exports: Semaphore::new(EXPORTS),
+            export_queue: Semaphore::new(EXPORT_QUEUE),
+        }))
+    }
+
+    /// A new rkey: a TID of now.
+    pub fn next_rkey(&self) -> Tid {
+        Tid::from_parts(self.0.clock.now_micros().unsigned_abs(), self.0.clock_id)
+    }
+
+    /// A rev after `previous`, whatever the clock does.
+    fn next_rev(&self, previous: Tid) -> Tid {
+        let now = self.next_rkey();
+        if now.as_u64() > previous.as_u64() { now } else { Tid::from_parts(previous.micros() + 1, self.0.clock_id) }
+    }
+
+    /// Waits for a repo's lock. Whoever changes an account's status or head outside the write path holds it and calls
+    /// [`Repos::forget`] afterwards.
+    pub async fn lock(&self, repo_id: i64) -> impl Drop + Send + use<> {
+        self.0.locks.lock(repo_id).await
+    }
+
+    /// Drops what is cached of a repo.
+    pub fn forget(&self, repo_id: i64) {
+        self.0.trees.remove(repo_id);
+    }
+}

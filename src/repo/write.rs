@@ -1,0 +1,288 @@
+//! The write path: one commit of one repo, from checked records to an acknowledged transaction.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use atproto_data::{Cid, SigningKey, Tid};
+use atproto_repo::car;
+use atproto_repo::commit::{SignedCommit, UnsignedCommit};
+use atproto_repo::frame::{self, CommitEvent, EventBody, OpAction, RepoOp};
+use atproto_repo::mst::{Action, Operation, Tree};
+
+use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
+use super::{LoadedRepo, RepoError, RepoRef, Repos};
+use crate::store::{CommitWrite, RecordRow};
+
+/// The most operations in one commit (sync 1.1).
+const MAX_WRITES: usize = 200;
+/// The most bytes of blocks in one `#commit` (sync 1.1).
+const MAX_EVENT_BLOCKS: usize = 2_000_000;
+
+/// A commit as clients are told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// CID of the commit block.
+    pub cid: Cid,
+    /// Its rev.
+    pub rev: Tid,
+}
+
+/// What became of a list of writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The new commit; none if nothing had to change.
+    pub commit: Option<CommitInfo>,
+}
+
+impl Repos {
+    /// Makes one commit of a list of writes, durable when this returns. An empty list makes a commit too.
+    ///
+    /// # Errors
+    /// If a limit, a swap, the tree or the store refuses it; then nothing has changed.
+    pub async fn write(
+        &self,
+        repo: RepoRef,
+        writes: Vec<RecordWrite>,
+        swap_commit: Option<Cid>,
+    ) -> Result<Written, RepoError> {
+        if writes.len() > MAX_WRITES {
+            return Err(RepoError::TooManyWrites { max: MAX_WRITES });
+        }
+        if let Some(blob) = writes.iter().filter_map(RecordWrite::record).flat_map(|record| &record.blobs).next() {
+            // No blob can have been uploaded yet.
+            return Err(RepoError::BlobNotFound(blob.cid));
+        }
+        let repos = self.clone();
+        // A caller that goes away must not leave the cached tree behind the stored one.
+        let task = tokio::spawn(async move { repos.write_locked(&repo, &writes, swap_commit).await });
+        task.await.map_err(|_| RepoError::Aborted)?
+    }
+
+    async fn write_locked(
+        &self,
+        repo: &RepoRef,
+        writes: &[RecordWrite],
+        swap_commit: Option<Cid>,
+    ) -> Result<Written, RepoError> {
+        let _lock = self.0.locks.lock(repo.repo_id).await;
+        let old = self.load_for_write(repo.repo_id).await?;
+        if !old.active {
+            return Err(RepoError::Inactive);
+        }
+        if let Some(expected) = swap_commit
+            && expected != old.commit_cid
+        {
+            return Err(RepoError::InvalidSwap(format!("Commit was at {}", old.commit_cid)));
+        }
+        let operations = operations(writes, &old.tree)?;
+        if operations.is_empty() && !writes.is_empty() {
+            self.0.trees.keep(repo.repo_id, old);
+            return Ok(Written { commit: None });
+        }
+        let key = self.signing_key(&old).await?;
+        let (new, write) = self.commit(repo, &old, &operations, writes, &key)?;
+        let info = CommitInfo { cid: new.commit_cid, rev: new.rev };
+        if let Err(error) = self.0.store.commit(write).await {
+            self.forget(repo.repo_id);
+            return Err(error.into());
+        }
+        self.0.trees.keep(repo.repo_id, Arc::new(new));
+        Ok(Written { commit: Some(info) })
+    }
+
+    async fn signing_key(&self, repo: &LoadedRepo) -> Result<Arc<SigningKey>, RepoError> {
+        match self.0.keys.signing_key(&repo.did).await {
+            Ok(Some(key)) => Ok(key),
+            Ok(None) => Err(RepoError::Key(format!("there is none for {}", repo.did))),
+            Err(error) => Err(RepoError::Key(error.to_string())),
+        }
+    }
+
+    /// Builds the commit, its event and its rows.
+    fn commit(
+        &self,
+        repo: &RepoRef,
+        old: &LoadedRepo,
+        operations: &[Operation],
+        writes: &[RecordWrite],
+        key: &SigningKey,
+    ) -> Result<(LoadedRepo, CommitWrite), RepoError> {
+        let tree = old.tree.apply(operations)?;
+        let rev = self.next_rev(old.rev);
+        let signed = UnsignedCommit { did: old.did.clone(), data: tree.root(), rev }.sign(key);
+        let net = NetChanges::new(operations, writes, &old.tree, &tree);
+        let event = commit_event(old, &tree, rev, &signed, &net)?;
+        let write = CommitWrite {
+            account_id: repo.account_id,
+            repo_id: repo.repo_id,
+            commit_cid: signed.cid,
+            rev: i64::try_from(rev.as_u64()).unwrap_or(i64::MAX),
+            commit: signed.bytes.clone(),
+            puts: net.puts(),
+            deletes: net.deletes(),
+            event: Some(event),
+        };
+        let new = LoadedRepo {
+            did: old.did.clone(),
+            active: old.active,
+            commit_cid: signed.cid,
+            rev,
+            commit: signed.bytes,
+            tree,
+        };
+        Ok((new, write))
+    }
+}
+
+/// The tree operations of a list of writes, swaps checked against what each write finds.
+fn operations(writes: &[RecordWrite], tree: &Tree) -> Result<Vec<Operation>, RepoError> {
+    // What earlier writes of the same list left at a path.
+    let mut current: BTreeMap<String, Option<Cid>> = BTreeMap::new();
+    let mut operations = Vec::with_capacity(writes.len());
+    for write in writes {
+        let path = write.path();
+        let found = current.get(&path).copied().unwrap_or_else(|| tree.get(path.as_bytes()));
+        let Some(action) = action(&write.action, found, &path)? else { continue };
+        current.insert(path.clone(), after(action));
+        operations.push(Operation { key: path.into_bytes(), action });
+    }
+    Ok(operations)
+}
+
+fn after(action: Action) -> Option<Cid> {
+    match action {
+        Action::Create(cid) | Action::Update(cid) => Some(cid),
+        Action::Delete => None,
+    }
+}
+
+fn action(write: &WriteAction, found: Option<Cid>, path: &str) -> Result<Option<Action>, RepoError> {
+    match (write, found) {
+        (WriteAction::Create(_), Some(_)) => Err(RepoError::RecordExists(path.to_owned())),
+        (WriteAction::Create(record), None) => Ok(Some(Action::Create(record.cid))),
+        (WriteAction::Update(_) | WriteAction::Delete, None) => Err(RepoError::RecordMissing(path.to_owned())),
+        (WriteAction::Update(record), Some(_)) => Ok(Some(Action::Update(record.cid))),
+        (WriteAction::Delete, Some(_)) => Ok(Some(Action::Delete)),
+        // The same content is no change, whatever is said of what was there, as in the reference.
+        (WriteAction::Put { record, .. }, Some(found)) if found == record.cid => Ok(None),
+        (WriteAction::Put { record, swap }, found) => {
+            check_swap(*swap, found)?;
+            Ok(Some(if found.is_some() { Action::Update(record.cid) } else { Action::Create(record.cid) }))
+        }
+        (WriteAction::DeleteIfPresent { .. }, None) => Ok(None),
+        (WriteAction::DeleteIfPresent { swap }, Some(_)) => {
+            check_swap(*swap, found)?;
+            Ok(Some(Action::Delete))
+        }
+    }
+}
+
+fn check_swap(swap: RecordSwap, found: Option<Cid>) -> Result<(), RepoError> {
+    let holds = match swap {
+        RecordSwap::Any => true,
+        RecordSwap::Absent => found.is_none(),
+        RecordSwap::At(cid) => found == Some(cid),
+    };
+    if holds {
+        return Ok(());
+    }
+    let was = found.map_or_else(|| "null".to_owned(), |cid| cid.to_string());
+    Err(RepoError::InvalidSwap(format!("Record was at {was}")))
+}
+
+/// What a list of operations changed in the end: at most one change per path, as a strict reader of the firehose demands.
+struct NetChanges<'w>(Vec<NetChange<'w>>);
+
+struct NetChange<'w> {
+    path: &'w str,
+    before: Option<Cid>,
+    after: Option<(Cid, &'w PreparedRecord)>,
+}
+
+impl<'w> NetChanges<'w> {
+    fn new(operations: &'w [Operation], writes: &'w [RecordWrite], old: &Tree, new: &Tree) -> NetChanges<'w> {
+        let records: BTreeMap<Cid, &PreparedRecord> =
+            writes.iter().filter_map(RecordWrite::record).map(|record| (record.cid, record)).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        let mut changes = Vec::with_capacity(operations.len());
+        for operation in operations {
+            if !seen.insert(&operation.key) {
+                continue;
+            }
+            let before = old.get(&operation.key);
+            let after = new.get(&operation.key);
+            if before == after {
+                continue;
+            }
+            let after = after.and_then(|cid| records.get(&cid).map(|record| (cid, *record)));
+            // Paths are made of NSIDs and rkeys, which are ASCII.
+            let path = std::str::from_utf8(&operation.key).unwrap_or_default();
+            changes.push(NetChange { path, before, after });
+        }
+        NetChanges(changes)
+    }
+
+    fn puts(&self) -> Vec<RecordRow> {
+        let row = |change: &NetChange<'_>| {
+            change.after.map(|(cid, record)| RecordRow {
+                path: change.path.to_owned(),
+                cid,
+                content: record.content.clone(),
+            })
+        };
+        self.0.iter().filter_map(row).collect()
+    }
+
+    fn deletes(&self) -> Vec<String> {
+        self.0.iter().filter(|change| change.after.is_none()).map(|change| change.path.to_owned()).collect()
+    }
+
+    fn ops(&self) -> Vec<RepoOp> {
+        self.0
+            .iter()
+            .map(|change| RepoOp {
+                action: match (change.before, change.after) {
+                    (None, _) => OpAction::Create,
+                    (Some(_), Some(_)) => OpAction::Update,
+                    (Some(_), None) => OpAction::Delete,
+                },
+                path: change.path.to_owned(),
+                cid: change.after.map(|(cid, _)| cid),
+                prev: change.before,
+            })
+            .collect()
+    }
+}
+
+/// The `#commit` event with everything a reader needs to apply and to invert it (sync 1.1).
+fn commit_event(
+    old: &LoadedRepo,
+    tree: &Tree,
+    rev: Tid,
+    signed: &SignedCommit,
+    net: &NetChanges<'_>,
+) -> Result<EventBody, RepoError> {
+    let covering = tree.covering_blocks(net.0.iter().map(|change| change.path));
+    let records: BTreeMap<Cid, &PreparedRecord> = net.0.iter().filter_map(|change| change.after).collect();
+    let mut blocks = Vec::with_capacity(covering.total_bytes() + 1_024);
+    car::write_header(&mut blocks, Some(&signed.cid));
+    car::write_block(&mut blocks, &signed.cid, &signed.bytes);
+    for block in covering.iter() {
+        car::write_block(&mut blocks, block.cid, block.bytes);
+    }
+    for (cid, record) in &records {
+        car::write_block(&mut blocks, cid, &record.content);
+    }
+    if blocks.len() > MAX_EVENT_BLOCKS {
+        return Err(RepoError::EventTooLarge);
+    }
+    Ok(frame::commit_event(&CommitEvent {
+        did: &old.did,
+        commit: signed.cid,
+        rev,
+        since: Some(old.rev),
+        prev_data: Some(old.tree.root()),
+        ops: &net.ops(),
+        blocks: &blocks,
+    }))
+}

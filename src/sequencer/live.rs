@@ -1,0 +1,83 @@
+//! The newest events in memory, shared by all subscribers.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::store::SequencedEvent;
+
+/// The most bytes of frames kept in memory, whatever their number.
+const BUFFER_BYTES: usize = 16 << 20;
+
+pub(super) struct Live {
+    buffer: Mutex<Buffer>,
+    /// Seq of the newest event.
+    newest: watch::Sender<i64>,
+    max_events: usize,
+}
+
+struct Buffer {
+    events: VecDeque<SequencedEvent>,
+    bytes: usize,
+    /// All events after this seq are in `events`.
+    floor: i64,
+}
+
+/// What the shared buffer can say about the events after a cursor.
+pub(super) enum Window {
+    /// These come next (none: the subscriber has seen everything).
+    Events(Vec<SequencedEvent>),
+    /// Some of them are only in the log.
+    Older,
+}
+
+impl Live {
+    pub(super) fn new(last: i64, max_events: usize) -> Live {
+        let buffer = Buffer { events: VecDeque::new(), bytes: 0, floor: last };
+        Live { buffer: Mutex::new(buffer), newest: watch::Sender::new(last), max_events: max_events.max(1) }
+    }
+
+    /// Adds durable events, in seq order, and wakes the subscribers.
+    pub(super) fn publish(&self, events: Vec<SequencedEvent>) {
+        let Some(last) = events.last().map(|event| event.seq) else { return };
+        {
+            let mut buffer = self.lock();
+            for event in events {
+                buffer.bytes += event.frame.len();
+                buffer.events.push_back(event);
+            }
+            while buffer.events.len() > self.max_events || buffer.bytes > BUFFER_BYTES {
+                let Some(oldest) = buffer.events.pop_front() else { break };
+                buffer.bytes -= oldest.frame.len();
+                buffer.floor = oldest.seq;
+            }
+        }
+        self.newest.send_replace(last);
+    }
+
+    /// Up to `max` events after a cursor.
+    pub(super) fn after(&self, cursor: i64, max: usize) -> Window {
+        let buffer = self.lock();
+        if cursor < buffer.floor {
+            return Window::Older;
+        }
+        let start = buffer.events.partition_point(|event| event.seq <= cursor);
+        Window::Events(buffer.events.range(start..).take(max).cloned().collect())
+    }
+
+    /// The seq after which all events are in the buffer.
+    pub(super) fn floor(&self) -> i64 {
+        self.lock().floor
+    }
+
+    /// A receiver that changes with every publication, and the newest seq.
+    pub(super) fn watch(&self) -> watch::Receiver<i64> {
+        self.newest.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        // Nothing panics while holding it; if something did, the buffer would still be in order.
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

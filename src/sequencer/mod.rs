@@ -1,0 +1,104 @@
+//! The firehose: gives events their place, keeps the log and feeds the subscribers.
+//!
+//! The log is on disk; its newest part is also in memory, shared by all subscribers. A subscriber reads pages of the log until it reaches
+//! the shared part and stays there: there is no moment at which an event could be missed or repeated.
+
+mod live;
+mod log;
+mod place;
+mod prune;
+mod subscriber;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::store::{Database, Sequence, Store, StoreError};
+
+pub use log::LogState;
+pub use prune::prune;
+pub use subscriber::{Delivery, StartError, Subscriber};
+
+use live::Live;
+use place::Placer;
+
+/// How much of the firehose is kept where.
+#[derive(Clone, Copy, Debug)]
+pub struct FirehoseSettings {
+    /// Age at which events leave the log (`PDS_REPO_BACKFILL_LIMIT_MS`).
+    pub backfill_limit: Duration,
+    /// How many events a live subscriber may be behind (`PDS_MAX_SUBSCRIPTION_BUFFER`).
+    pub max_subscription_buffer: usize,
+}
+
+/// The firehose of this server. Cheap to clone.
+#[derive(Clone)]
+pub struct Sequencer {
+    store: Store,
+    live: Arc<Live>,
+    clock: Arc<dyn Clock>,
+    settings: FirehoseSettings,
+}
+
+/// A sequencer whose store does not write yet.
+pub struct SequencerStart {
+    live: Arc<Live>,
+    clock: Arc<dyn Clock>,
+    settings: FirehoseSettings,
+    last: i64,
+}
+
+impl SequencerStart {
+    /// Reads where the log ends.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn new(
+        database: &Database,
+        clock: Arc<dyn Clock>,
+        settings: FirehoseSettings,
+    ) -> Result<SequencerStart, StoreError> {
+        let mut reader = database.read().await?;
+        let last = log::state(&mut reader).await?.seq_high;
+        let live = Arc::new(Live::new(last, settings.max_subscription_buffer));
+        Ok(SequencerStart { live, clock, settings, last })
+    }
+
+    /// What the store's writer calls for each event.
+    pub fn sequence(&self) -> Box<dyn Sequence> {
+        Box::new(Placer::new(self.last, Arc::clone(&self.clock), Arc::clone(&self.live)))
+    }
+
+    /// The sequencer over the store that was started with `sequence`.
+    pub fn finish(self, store: Store) -> Sequencer {
+        Sequencer { store, live: self.live, clock: self.clock, settings: self.settings }
+    }
+}
+
+impl Sequencer {
+    /// A new subscriber that starts after `cursor`, or with the next event if there is none.
+    ///
+    /// # Errors
+    /// [`StartError::FutureCursor`] if no event with that seq can have been sent, or if the log cannot be read.
+    pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscriber, StartError> {
+        let state = log::state(&mut self.store.read().await.map_err(StartError::Store)?).await?;
+        Subscriber::start(self.store.clone(), Arc::clone(&self.live), cursor, state, self.clock.now_micros())
+    }
+
+    /// The last seq given out and the seq up to which the log was pruned.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn state(&self) -> Result<LogState, StoreError> {
+        log::state(&mut *self.store.read().await?).await
+    }
+
+    /// Removes events older than the backfill limit from the log.
+    ///
+    /// # Errors
+    /// If the database refuses it.
+    pub async fn prune_old(&self) -> Result<u64, StoreError> {
+        let limit = i64::try_from(self.settings.backfill_limit.as_micros()).unwrap_or(i64::MAX);
+        prune(&self.store, self.clock.now_micros().saturating_sub(limit)).await
+    }
+}

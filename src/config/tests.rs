@@ -1,0 +1,420 @@
+//! The settings as an operator meets them: good values, wrong values, and the page that documents them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use super::setting::Fallback;
+use super::tables::{TABLES, all_settings};
+use super::{BlobStoreConfig, Config, LogLevel};
+
+const ROTATION_KEY: &str = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
+/// Without the `PDS_` in front.
+const REFERENCE_NAMES: &str = include_str!("reference_names.txt");
+
+/// The least an operator must set, with `changes` on top; an empty value takes a setting away.
+fn environment(changes: &[(&str, &str)]) -> HashMap<String, String> {
+    let key = "c5a1f0d3b7e24c8f9a6b3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2a";
+    let mut environment: HashMap<String, String> = [
+        ("PDS_HOSTNAME", "pds.example.com"),
+        ("PDS_ADMIN_PASSWORD", "0123456789abcdef"),
+        ("PDS_JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+        (ROTATION_KEY, key),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    environment.extend(
+        changes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+    );
+    environment
+}
+
+fn read(changes: &[(&str, &str)]) -> Config {
+    Config::from_env_map(&environment(changes)).unwrap_or_else(|error| panic!("{changes:?}: {error}"))
+}
+
+/// The names that are complained about, in order.
+fn wrong(changes: &[(&str, &str)]) -> Vec<String> {
+    match Config::from_env_map(&environment(changes)) {
+        Ok(_) => Vec::new(),
+        Err(error) => error.problems().iter().map(|problem| problem.name.clone()).collect(),
+    }
+}
+
+fn message(changes: &[(&str, &str)]) -> String {
+    Config::from_env_map(&environment(changes)).unwrap_err().to_string()
+}
+
+#[test]
+fn every_name_of_the_reference_is_known_and_names_are_unique() {
+    let names: BTreeSet<&str> = all_settings().map(|setting| setting.name).collect();
+    assert_eq!(names.len(), all_settings().count(), "a name is in two tables");
+    let reference: BTreeSet<String> = REFERENCE_NAMES
+        .split_whitespace()
+        .map(|name| format!("PDS_{name}"))
+        .collect();
+    assert_eq!(reference.len(), 93);
+    for name in &reference {
+        assert!(names.contains(name.as_str()), "{name}");
+    }
+    let own: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| !reference.contains(*name))
+        .collect();
+    let expected = [
+        "LOG_DESTINATION",
+        "LOG_ENABLED",
+        "LOG_LEVEL",
+        "LOG_SYSTEMS",
+        "PDS_BIND_ADDRESS",
+        "PDS_KEY_ENCRYPTION_KEY",
+        "PDS_METRICS_PORT",
+        "PDS_REPO_CACHE_BYTES",
+    ];
+    assert_eq!(own, expected);
+}
+
+#[test]
+fn defaults_are_those_of_the_reference() {
+    let config = read(&[]);
+    assert_eq!(config.service.hostname, "pds.example.com");
+    assert_eq!(config.service.port, 2583);
+    assert_eq!(config.service.bind_address.to_string(), "0.0.0.0");
+    assert_eq!(config.service.public_url, "https://pds.example.com");
+    assert_eq!(config.service.did.as_str(), "did:web:pds.example.com");
+    assert_eq!(config.service.version, None);
+    assert!(!config.service.dev_mode && !config.fetch.disable_ssrf_protection);
+    assert_eq!(config.storage.data_directory, Path::new("."));
+    assert_eq!(config.storage.repo_cache_bytes, 64 * 1024 * 1024);
+    assert_eq!(config.identity.plc_url, "https://plc.directory");
+    assert_eq!(config.identity.service_handle_domains, [".pds.example.com"]);
+    assert!(config.invites.required && config.invites.interval.is_none() && config.invites.epoch == 0);
+    assert_eq!(config.firehose.backfill_limit, Duration::from_hours(24));
+    assert_eq!(config.firehose.max_subscription_buffer, 500);
+    assert_eq!(config.blobs.upload_limit, 5 * 1024 * 1024);
+    assert_eq!(config.branding.service_name, "pds.example.com PDS");
+    assert!(!config.log.enabled && config.log.level == LogLevel::Info);
+    assert!(config.not_in_use_yet().is_empty() && config.warnings().is_empty() && config.unknown().is_empty());
+}
+
+#[test]
+fn localhost_is_reached_without_tls() {
+    let config = read(&[("PDS_HOSTNAME", ""), ("PDS_PORT", "3000"), ("PDS_DEV_MODE", "1")]);
+    assert_eq!(config.service.public_url, "http://localhost:3000");
+    assert_eq!(config.service.did.as_str(), "did:web:localhost");
+    assert_eq!(config.identity.service_handle_domains, [".test"]);
+    assert!(config.fetch.disable_ssrf_protection);
+    assert!(
+        !read(&[("PDS_DEV_MODE", "1"), ("PDS_DISABLE_SSRF_PROTECTION", "0")])
+            .fetch
+            .disable_ssrf_protection
+    );
+}
+
+#[test]
+fn good_values_are_accepted() {
+    for (name, value) in [
+        ("PDS_HOSTNAME", "PDS.Example.com"),
+        ("PDS_PORT", " 0 "),
+        ("PDS_BIND_ADDRESS", "::1"),
+        ("PDS_SERVICE_DID", "did:web:localhost%3A2584"),
+        ("PDS_INVITE_REQUIRED", "false"),
+        ("PDS_SERVICE_HANDLE_DOMAINS", ".a.example, .B.example ,"),
+        ("PDS_DID_PLC_URL", "http://localhost:2582/"),
+        (
+            "PDS_RECOVERY_DID_KEY",
+            "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme",
+        ),
+        (
+            "PDS_KEY_ENCRYPTION_KEY",
+            "ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB",
+        ),
+        ("PDS_PRIVACY_POLICY_URL", "https://example.com/privacy/"),
+        ("PDS_PRIMARY_COLOR", "rgb(15, 115, 255)"),
+        ("PDS_CRAWLERS", "https://bsky.network,relay.example.com"),
+        ("PDS_RATE_LIMIT_BYPASS_IPS", "10.0.0.0/8, ::1"),
+        (
+            "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN",
+            "https://cdn.example/img/%s/plain/%s/%s@jpeg",
+        ),
+        ("LOG_LEVEL", "debug"),
+    ] {
+        assert_eq!(wrong(&[(name, value)]), [""; 0], "{name}={value}");
+    }
+}
+
+#[test]
+fn wrong_values_are_refused_by_name() {
+    for (name, value) in [
+        ("PDS_HOSTNAME", "https://pds.example.com"),
+        ("PDS_HOSTNAME", "pds.example.com/x"),
+        ("PDS_HOSTNAME", "pds.example.com:443"),
+        ("PDS_HOSTNAME", "*.example.com"),
+        ("PDS_HOSTNAME", "-pds.example.com"),
+        ("PDS_PORT", "65536"),
+        ("PDS_PORT", "tcp://10.247.3.1:3000"),
+        ("PDS_BIND_ADDRESS", "localhost"),
+        ("PDS_METRICS_PORT", "2583"),
+        ("PDS_SERVICE_DID", "pds.example.com"),
+        ("PDS_DEV_MODE", "yes"),
+        ("PDS_INVITE_REQUIRED", "False"),
+        ("PDS_INVITE_INTERVAL", "-1"),
+        ("PDS_SERVICE_HANDLE_DOMAINS", ".example.com,example.org"),
+        ("PDS_SERVICE_HANDLE_DOMAINS", "."),
+        ("PDS_DID_PLC_URL", "plc.directory"),
+        ("PDS_RECOVERY_DID_KEY", "did:key:zQ3sh"),
+        ("PDS_DID_CACHE_STALE_TTL", "86400001"),
+        ("PDS_MAX_SUBSCRIPTION_BUFFER", "0"),
+        ("PDS_BLOB_UPLOAD_LIMIT", "100MB"),
+        ("PDS_PRIVACY_POLICY_URL", "javascript:alert(1)"),
+        ("PDS_PRIMARY_COLOR", "red;}body{"),
+        ("PDS_CRAWLERS", "ftp://relay.example.com"),
+        ("PDS_RATE_LIMIT_BYPASS_IPS", "proxy"),
+        ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example/%s"),
+        ("PDS_EMAIL_FROM_ADDRESS", "nobody"),
+        ("LOG_LEVEL", "INFO"),
+        ("PDS_JWT_SECRET", " \n"),
+        ("PDS_ADMIN_PASSWORD", ""),
+        (ROTATION_KEY, ""),
+        (ROTATION_KEY, "c5a1"),
+        (
+            ROTATION_KEY,
+            "0000000000000000000000000000000000000000000000000000000000000000",
+        ),
+        (
+            ROTATION_KEY,
+            "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        ),
+        (
+            "PDS_KEY_ENCRYPTION_KEY",
+            "+babababababababababababababababababababababababababababababababa",
+        ),
+        ("PDS_DPOP_SECRET", "short"),
+    ] {
+        assert_eq!(wrong(&[(name, value)]), [name], "{name}={value}");
+    }
+}
+
+#[test]
+fn settings_that_contradict_or_need_each_other_are_refused() {
+    let bucket = ("PDS_BLOBSTORE_S3_BUCKET", "blobs");
+    for (changes, name) in [
+        (
+            vec![bucket, ("PDS_BLOBSTORE_DISK_LOCATION", "/pds/blocks")],
+            "PDS_BLOBSTORE_S3_BUCKET",
+        ),
+        (
+            vec![bucket, ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "id")],
+            "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY",
+        ),
+        (
+            vec![bucket, ("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", "key")],
+            "PDS_BLOBSTORE_S3_ACCESS_KEY_ID",
+        ),
+        (
+            vec![("PDS_EMAIL_SMTP_URL", "smtps://u:p@smtp.example.com:465/")],
+            "PDS_EMAIL_FROM_ADDRESS",
+        ),
+        (
+            vec![("PDS_BSKY_APP_VIEW_URL", "https://api.example.com")],
+            "PDS_BSKY_APP_VIEW_DID",
+        ),
+        (
+            vec![("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", "arn:1")],
+            "PDS_PLC_ROTATION_KEY_KMS_KEY_ID",
+        ),
+        (
+            vec![(ROTATION_KEY, ""), ("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", "arn:1")],
+            "PDS_PLC_ROTATION_KEY_KMS_KEY_ID",
+        ),
+    ] {
+        assert_eq!(wrong(&changes), [name], "{changes:?}");
+    }
+    let entryway = wrong(&[("PDS_ENTRYWAY_URL", "https://entryway.example.com")]);
+    let needed = [
+        "PDS_ENTRYWAY_DID",
+        "PDS_ENTRYWAY_JWT_VERIFY_KEY_K256_PUBLIC_KEY_HEX",
+        "PDS_ENTRYWAY_PLC_ROTATION_KEY",
+    ];
+    assert_eq!(entryway, needed);
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let error = Config::from_env_map(&HashMap::from([("PDS_PORT".to_owned(), "x".to_owned())])).unwrap_err();
+    let expected = "4 settings are wrong:\
+        \n  PDS_PORT: must be a port number from 0 to 65535, got \"x\"\
+        \n  PDS_ADMIN_PASSWORD: must be set, or PDS_ADMIN_PASSWORD_FILE\
+        \n  PDS_JWT_SECRET: must be set, or PDS_JWT_SECRET_FILE\
+        \n  PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX: must be set, or PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX_FILE";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let secret = "sm7p-s3cret";
+    let secrets: Vec<&str> = all_settings()
+        .filter(|setting| setting.secret)
+        .map(|setting| setting.name)
+        .collect();
+    for &name in &secrets {
+        let said = match Config::from_env_map(&environment(&[(name, secret)])) {
+            Ok(config) => format!("{config:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert!(!said.contains(secret), "{name}: {said}");
+    }
+    let mail = ("PDS_EMAIL_FROM_ADDRESS", "noreply@example.com");
+    let config = read(&[
+        ("PDS_EMAIL_SMTP_URL", "smtps://user:sm7p-s3cret@smtp.example.com:465/"),
+        mail,
+    ]);
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains(secret) && !shown.contains("0123456789abcdef") && !shown.contains("c5a1f0"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_secret_may_be_kept_in_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("password");
+    fs::write(&path, "  from a file\n").unwrap();
+    let path = path.to_str().unwrap();
+    let file = ("PDS_ADMIN_PASSWORD_FILE", path);
+    let config = read(&[("PDS_ADMIN_PASSWORD", ""), file]);
+    assert_eq!(config.secrets.admin_password.expose(), "from a file");
+    assert!(config.unknown().is_empty());
+
+    assert_eq!(wrong(&[file]), ["PDS_ADMIN_PASSWORD_FILE"], "both are set");
+    assert_eq!(
+        read(&[("PDS_ADMIN_PASSWORD_FILE", "")]).secrets.admin_password.expose(),
+        "0123456789abcdef"
+    );
+    fs::write(path, " \n").unwrap();
+    assert_eq!(
+        wrong(&[("PDS_ADMIN_PASSWORD", ""), file]),
+        ["PDS_ADMIN_PASSWORD_FILE"],
+        "empty"
+    );
+    fs::write(path, "a".repeat(65 * 1024)).unwrap();
+    assert_eq!(
+        wrong(&[("PDS_ADMIN_PASSWORD", ""), file]),
+        ["PDS_ADMIN_PASSWORD_FILE"],
+        "too large"
+    );
+    let missing = directory.path().join("none");
+    let missing = [
+        ("PDS_ADMIN_PASSWORD", ""),
+        ("PDS_ADMIN_PASSWORD_FILE", missing.to_str().unwrap()),
+    ];
+    assert_eq!(wrong(&missing), ["PDS_ADMIN_PASSWORD_FILE"], "missing");
+}
+
+#[test]
+fn messages_help() {
+    assert!(message(&[("PDS_PORT", "tcp://10.247.3.1:3000")]).contains("enableServiceLinks"));
+    let kms = message(&[(ROTATION_KEY, ""), ("PDS_PLC_ROTATION_KEY_KMS_KEY_ID", "arn:1")]);
+    assert!(
+        kms.contains("not in use yet") && kms.contains("PDS_KEY_ENCRYPTION_KEY"),
+        "{kms}"
+    );
+    assert_eq!(read(&[("PDS_HOST", "x")]).unknown()[0].name, "PDS_HOST");
+}
+
+#[test]
+fn what_is_not_built_is_reported() {
+    let config = read(&[
+        ("PDS_REDIS_SCRATCH_ADDRESS", "redis:6379"),
+        ("PDS_CRAWLERS", "https://bsky.network"),
+        ("PDS_PORT", "3000"),
+        ("PDS_LOGO_URL", ""),
+    ]);
+    assert_eq!(config.not_in_use_yet(), ["PDS_CRAWLERS", "PDS_REDIS_SCRATCH_ADDRESS"]);
+}
+
+#[test]
+fn odd_but_harmless_settings_are_warned_about() {
+    for (name, value) in [
+        ("PDS_EMAIL_FROM_ADDRESS", "noreply@example.com"),
+        ("PDS_ACCOUNT_DB_LOCATION", "/pds/account.sqlite"),
+        ("PDS_REPORT_SERVICE_DID", "did:web:mod.example.com"),
+        ("PDS_HCAPTCHA_SITE_KEY", "key"),
+        ("PDS_JWT_SECRET", "short"),
+    ] {
+        let config = read(&[(name, value)]);
+        assert_eq!(config.warnings().len(), 1, "{name}: {:?}", config.warnings());
+        assert!(config.warnings()[0].contains(name), "{name}: {:?}", config.warnings());
+    }
+}
+
+#[test]
+fn blobs_are_kept_in_the_data_directory_or_in_a_bucket() {
+    let config = read(&[("PDS_DATA_DIRECTORY", "/pds")]);
+    let BlobStoreConfig::Disk {
+        location,
+        temporary_location,
+    } = config.blobs.store
+    else {
+        panic!("not on disk")
+    };
+    assert_eq!(
+        (location.to_str(), temporary_location.to_str()),
+        (Some("/pds/blocks"), Some("/pds/blocks/tempt"))
+    );
+
+    let config = read(&[
+        ("PDS_BLOBSTORE_S3_BUCKET", "blobs"),
+        ("PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS", "9000"),
+    ]);
+    let BlobStoreConfig::S3(bucket) = config.blobs.store else {
+        panic!("not in a bucket")
+    };
+    assert_eq!(
+        (bucket.bucket.as_str(), bucket.request_timeout),
+        ("blobs", Duration::from_secs(9))
+    );
+}
+
+#[test]
+fn reports_go_to_the_moderation_service_by_default() {
+    let changes = [
+        ("PDS_MOD_SERVICE_URL", "https://mod.example.com/"),
+        ("PDS_MOD_SERVICE_DID", "did:web:mod.example.com"),
+    ];
+    let reports = read(&changes).reports;
+    assert_eq!(reports.report_service.unwrap().url, "https://mod.example.com");
+}
+
+#[test]
+fn every_default_in_the_tables_is_a_good_value() {
+    for setting in all_settings() {
+        if let Fallback::Value(value) = setting.fallback {
+            assert_eq!(wrong(&[(setting.name, value)]), [""; 0], "{}", setting.name);
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]
+fn the_documentation_is_up_to_date() {
+    assert!(TABLES.iter().all(|(_, settings)| !settings.is_empty()));
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md"));
+    let page = Config::documentation();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &page).unwrap();
+    }
+    let current = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        current == page,
+        "docs/configuration.md is out of date: run `UPDATE_DOCS=1 cargo test -p pds config`"
+    );
+}

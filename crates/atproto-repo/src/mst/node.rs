@@ -1,0 +1,195 @@
+//! A node of a tree in memory.
+
+use super::codec::{self, RawEntry, Reader};
+use super::edit::{Closed, Entry, Link, OpenNode};
+use super::error::MstError;
+use super::key::common_prefix_length;
+use atproto_data::Cid;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// The most entries of one node. An honest repository of 10 million records goes beyond with probability 10⁻³²; a wider one
+/// was mined to make every write to the node expensive.
+pub const MAX_NODE_ENTRIES: usize = 308;
+
+/// What an allocation costs beside the bytes asked for.
+const ALLOCATION_BYTES: usize = 16;
+
+/// An immutable node: its block as encoded, and the subtrees its links name.
+#[derive(Debug)]
+pub(crate) struct Node {
+    cid: Cid,
+    layer: u8,
+    /// Records in this node and below.
+    records: u64,
+    /// Bytes of memory of this node and below.
+    heap_bytes: usize,
+    block: Box<[u8]>,
+    /// The subtree before entry 0, then the one after each entry; empty if there are none at all.
+    children: Box<[Option<Arc<Node>>]>,
+}
+
+/// Where a key is, or would be, in one node.
+pub(crate) enum Seek {
+    /// The key is this entry.
+    Found { index: usize, value: Cid },
+    /// The key is not in the node; it could only be in this child.
+    Absent { child: usize },
+}
+
+impl Node {
+    /// Encodes and hashes a node. `children` is empty or one longer than `entries`; `scratch` saves allocations.
+    pub(crate) fn new<'a>(
+        layer: u8,
+        entries: impl ExactSizeIterator<Item = (&'a [u8], &'a Cid)>,
+        children: Vec<Option<Arc<Node>>>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<Arc<Node>, MstError> {
+        if entries.len() > MAX_NODE_ENTRIES {
+            return Err(MstError::TooWide { layer });
+        }
+        let mut records = entries.len() as u64;
+        let mut heap_bytes = 0;
+        for child in children.iter().flatten() {
+            records += child.records;
+            heap_bytes += child.heap_bytes;
+        }
+        let children: Box<[_]> = if records == entries.len() as u64 {
+            Box::default()
+        } else {
+            children.into()
+        };
+        scratch.clear();
+        codec::encode(scratch, entries, |index| Some(&children.get(index)?.as_ref()?.cid));
+        let block: Box<[u8]> = scratch.as_slice().into();
+        heap_bytes += size_of::<Node>() + size_of::<[usize; 2]>() + block.len() + 2 * ALLOCATION_BYTES;
+        if !children.is_empty() {
+            heap_bytes += size_of_val(&*children) + ALLOCATION_BYTES;
+        }
+        Ok(Arc::new(Node {
+            cid: Cid::of_dag_cbor(&block),
+            layer,
+            records,
+            heap_bytes,
+            block,
+            children,
+        }))
+    }
+
+    /// The CID of the node's block.
+    pub(crate) fn cid(&self) -> &Cid {
+        &self.cid
+    }
+
+    /// The encoded node.
+    pub(crate) fn block(&self) -> &[u8] {
+        &self.block
+    }
+
+    /// Records in this node and below.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Bytes of memory of this node and below.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.heap_bytes
+    }
+
+    /// The subtree before entry 0 (child 0) or after entry n (child n + 1).
+    pub(crate) fn child(&self, index: usize) -> Option<&Arc<Node>> {
+        self.children.get(index)?.as_ref()
+    }
+
+    /// The subtree after the last entry.
+    pub(crate) fn last_child(&self) -> Option<&Arc<Node>> {
+        self.children.last()?.as_ref()
+    }
+
+    /// The entries as the block holds them.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = RawEntry<'_>> {
+        let mut reader = own_reader(&self.block);
+        std::iter::from_fn(move || own_entry(&mut reader))
+    }
+
+    /// Looks for a key among the entries without rebuilding any: prefixes are maximal, so an entry that shares more with its
+    /// predecessor than the key does is smaller than the key too, and one that shares less is greater.
+    pub(crate) fn seek(&self, key: &[u8]) -> Seek {
+        let mut shared = 0;
+        let mut index = 0;
+        for entry in self.entries() {
+            match entry.prefix.cmp(&shared) {
+                Ordering::Greater => {}
+                Ordering::Less => break,
+                Ordering::Equal => {
+                    let rest = &key[shared..];
+                    let common = common_prefix_length(entry.suffix, rest);
+                    match entry.suffix.get(common).cmp(&rest.get(common)) {
+                        Ordering::Equal => {
+                            return Seek::Found {
+                                index,
+                                value: own_cid(entry.value),
+                            };
+                        }
+                        Ordering::Greater => break,
+                        Ordering::Less => shared += common,
+                    }
+                }
+            }
+            index += 1;
+        }
+        Seek::Absent { child: index }
+    }
+}
+
+impl Closed for Arc<Node> {
+    fn cid(&self) -> &Cid {
+        &self.cid
+    }
+
+    fn open(&self) -> Result<OpenNode<Self>, Cid> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for raw in self.entries() {
+            let shared = entries.last().map_or(&[][..], |previous| &previous.key[..raw.prefix]);
+            entries.push(Entry {
+                key: [shared, raw.suffix].concat().into(),
+                value: own_cid(raw.value),
+            });
+        }
+        let children = (0..=entries.len())
+            .map(|index| self.child(index).cloned().map(Link::Closed))
+            .collect();
+        Ok(OpenNode {
+            layer: self.layer,
+            entries,
+            children,
+        })
+    }
+}
+
+/// A reader of a block this crate encoded.
+#[expect(
+    clippy::expect_used,
+    reason = "every block of a `Node` was written by `codec::encode`"
+)]
+pub(crate) fn own_reader(block: &[u8]) -> Reader<'_> {
+    Reader::new(block).expect("own block")
+}
+
+/// The next entry of a block this crate encoded.
+#[expect(
+    clippy::expect_used,
+    reason = "every block of a `Node` was written by `codec::encode`"
+)]
+pub(crate) fn own_entry<'a>(reader: &mut Reader<'a>) -> Option<RawEntry<'a>> {
+    reader.next_entry().expect("own block")
+}
+
+/// A link out of a block this crate encoded.
+#[expect(
+    clippy::expect_used,
+    reason = "every block of a `Node` was written by `codec::encode` from CIDs"
+)]
+pub(crate) fn own_cid(link: &[u8]) -> Cid {
+    Cid::from_bytes(link).expect("own block")
+}

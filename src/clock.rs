@@ -29,6 +29,34 @@ impl Clock for SystemClock {
     }
 }
 
+/// A time in µs since 1970 as the protocol writes it, with milliseconds: `2026-01-01T00:00:00.000Z` (RFC 3339).
+pub fn rfc3339_millis(micros: i64) -> String {
+    const SECONDS_PER_DAY: i64 = 86_400;
+    let seconds = micros.div_euclid(1_000_000);
+    let millis = micros.rem_euclid(1_000_000) / 1_000;
+    let (year, month, day) = civil_date(seconds.div_euclid(SECONDS_PER_DAY));
+    let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+    let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// Year, month and day of a day counted from 1970-01-01 in the Gregorian calendar, reckoned in years that begin in March so that the
+/// leap day comes last.
+fn civil_date(days: i64) -> (i64, i64, i64) {
+    const DAYS_TO_1970: i64 = 719_468; // from 0000-03-01
+    const DAYS_PER_ERA: i64 = 146_097; // 400 years
+    let days = days + DAYS_TO_1970;
+    let era = days.div_euclid(DAYS_PER_ERA);
+    let day_of_era = days.rem_euclid(DAYS_PER_ERA);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
 #[cfg(test)]
 pub(crate) mod fake {
     use std::sync::Mutex;
@@ -80,6 +108,26 @@ pub(crate) mod fake {
                 slept.push(duration);
             }
             Box::pin(std::future::ready(()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_as_the_protocol_writes_them() {
+        for (micros, text) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000_000, "2000-02-29T00:00:00.000Z"),
+            (951_868_800_000_000, "2000-03-01T00:00:00.000Z"),
+            (fake::FakeClock::START + 1_234_567, "2026-01-01T00:00:01.234Z"),
+            (1_798_761_599_999_999, "2026-12-31T23:59:59.999Z"),
+            (4_107_542_400_000_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc3339_millis(micros), text);
         }
     }
 }

@@ -186,3 +186,57 @@ impl<'de> Deserialize<'de> for Cid {
         deserializer.deserialize_str(CidVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const EMPTY_RAW: &str = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+    const EMPTY_MAP: &str = "bafyreigbtj4x7ip5legnfznufuopl4sg4knzc2cof6duas4b3q2fy6swua";
+
+    #[test]
+    fn hashes_and_prints() {
+        assert_eq!(Cid::of_raw(b"").to_string(), EMPTY_RAW);
+        assert_eq!(Cid::of_dag_cbor(&[0xa0]).to_string(), EMPTY_MAP);
+        assert_eq!(format!("{:?}", Cid::of_raw(b"")), format!("Cid({EMPTY_RAW})"));
+    }
+
+    #[test]
+    fn reads_back_text_bytes_and_json() {
+        for cid in [Cid::of_raw(b"a"), Cid::of_dag_cbor(b"b")] {
+            assert_eq!(cid.to_string().parse(), Ok(cid));
+            assert_eq!(Cid::from_bytes(cid.as_bytes()), Ok(cid));
+            assert_eq!(Cid::from_sha256(cid.codec(), cid.digest().try_into().unwrap()), cid);
+            let json = serde_json::to_string(&cid).unwrap();
+            assert_eq!(json, format!("\"{cid}\""));
+            assert_eq!(serde_json::from_str::<Cid>(&json).unwrap(), cid);
+        }
+    }
+
+    #[test]
+    fn refuses_other_texts_and_kinds() {
+        let refused = [
+            ("", CidError::Length),
+            (&EMPTY_RAW[..58], CidError::Length),
+            (&EMPTY_RAW.to_uppercase(), CidError::Base32),
+            (&EMPTY_RAW.replacen('b', "z", 1), CidError::Base32),
+            (&EMPTY_RAW.replace("kreih", "kre1h"), CidError::Base32),
+            // The last character has two bits more than the CID: "v" is "u" with one of them set.
+            (&EMPTY_RAW.replace("vyku", "vykv"), CidError::Base32),
+            // dag-pb
+            (
+                "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi",
+                CidError::Unsupported,
+            ),
+        ];
+        for (text, error) in refused {
+            assert_eq!(text.parse::<Cid>(), Err(error), "{text}");
+        }
+        let mut sha512 = *Cid::of_raw(b"").as_bytes();
+        sha512[2] = 0x13;
+        assert_eq!(Cid::from_bytes(&sha512), Err(CidError::Unsupported));
+        assert_eq!(Cid::from_bytes(&sha512[1..]), Err(CidError::Length));
+    }
+}

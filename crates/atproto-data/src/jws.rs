@@ -109,3 +109,69 @@ fn object(part: &str) -> Result<Value, JwsError> {
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {
     BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| JwsError::Parts)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(curve: Curve) -> SigningKey {
+        SigningKey::from_bytes(curve, &[7; 32]).unwrap()
+    }
+
+    #[test]
+    fn signs_and_verifies_on_both_curves() {
+        let claims = json!({"iss": "did:plc:abc", "exp": 1});
+        for (curve, alg) in [(Curve::K256, "ES256K"), (Curve::P256, "ES256")] {
+            let unverified = parse(&sign(&key(curve), &json!({"typ": "JWT"}), &claims)).unwrap();
+            assert_eq!(unverified.header, json!({"typ": "JWT", "alg": alg}));
+            assert_eq!(unverified.claims, claims);
+            assert_eq!(unverified.verify(&key(curve).public_key()), Ok(()));
+        }
+    }
+
+    #[test]
+    fn refuses_another_algorithm_key_or_content() {
+        let token = sign(&key(Curve::K256), &json!({}), &json!({"a": 1}));
+        let unverified = parse(&token).unwrap();
+        assert_eq!(
+            unverified.verify(&key(Curve::P256).public_key()),
+            Err(JwsError::Algorithm)
+        );
+        let other = SigningKey::from_bytes(Curve::K256, &[8; 32]).unwrap().public_key();
+        assert_eq!(unverified.verify(&other), Err(JwsError::Signature));
+        let [header, _, signature] = token.split('.').collect::<Vec<_>>().try_into().unwrap();
+        let forged = format!("{header}.{}.{signature}", BASE64URL_NOPAD.encode(b"{\"a\":2}"));
+        assert_eq!(
+            parse(&forged).unwrap().verify(&key(Curve::K256).public_key()),
+            Err(JwsError::Signature)
+        );
+        let none = format!("{}.e30.", BASE64URL_NOPAD.encode(b"{\"alg\":\"none\"}"));
+        assert_eq!(
+            parse(&none).unwrap().verify(&key(Curve::K256).public_key()),
+            Err(JwsError::Algorithm)
+        );
+    }
+
+    #[test]
+    fn refuses_what_is_no_jws() {
+        let crit = BASE64URL_NOPAD.encode(b"{\"crit\":[\"exp\"]}");
+        let refused = [
+            ("", JwsError::Parts),
+            ("e30.e30", JwsError::Parts),
+            ("e30.e30.AA.AA", JwsError::Parts),
+            ("e30=.e30.AA", JwsError::Parts),
+            ("e3s.e30.AA", JwsError::Json),
+            ("W10.e30.AA", JwsError::Json),
+            ("e30.W10.AA", JwsError::Json),
+            (&format!("{crit}.e30.AA"), JwsError::Critical),
+            (&"a".repeat(MAX_JWS_BYTES + 1), JwsError::Length),
+        ];
+        for (token, error) in refused {
+            assert_eq!(parse(token).unwrap_err(), error, "{token}");
+        }
+    }
+}

@@ -237,3 +237,54 @@ impl<'a> Iterator for Iter<'a> {
 }
 
 impl ExactSizeIterator for Iter<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(map: &Map) -> Vec<&str> {
+        map.iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn keeps_keys_in_order() {
+        let mut map = Map::new();
+        for (number, key) in (0..).zip(["bb", "a", "aaa", "b", "aa", ""]) {
+            assert_eq!(map.insert(key.to_owned(), Value::Integer(number)), None);
+        }
+        assert_eq!(keys(&map), ["", "a", "b", "aa", "bb", "aaa"]);
+        assert_eq!(map.insert("b".to_owned(), Value::Null), Some(Value::Integer(3)));
+        assert_eq!(map.get("b"), Some(&Value::Null));
+        assert_eq!(map.remove("aa"), Some(Value::Integer(4)));
+        assert_eq!(
+            (map.remove("aa"), map.contains_key("aa"), map.len(), map.is_empty()),
+            (None, false, 5, false)
+        );
+        if let Some(value) = map.get_mut("a") {
+            *value = Value::Bool(true);
+        }
+        assert_eq!(map.get("a").and_then(Value::as_bool), Some(true));
+    }
+
+    #[test]
+    fn collects_entries_the_last_of_a_key_winning() {
+        let entries = [("b", 1), ("a", 2), ("b", 3)].map(|(key, number)| (key.to_owned(), Value::Integer(number)));
+        let map: Map = entries.clone().into_iter().collect();
+        let expected = [("a", 2), ("b", 3)].map(|(key, number)| (key.to_owned(), Value::Integer(number)));
+        assert_eq!(map.into_iter().collect::<Vec<_>>(), expected);
+        assert_eq!(Map::from_unordered(entries.to_vec()), Err("b".to_owned()));
+    }
+
+    #[test]
+    fn measures_depth() {
+        let empty = Value::Array(Vec::new());
+        assert_eq!((Value::Null.depth(), empty.depth()), (0, 1));
+        let map: Map = [
+            ("a".to_owned(), Value::Null),
+            ("b".to_owned(), Value::Array(vec![empty])),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(Value::Map(map).depth(), 3);
+    }
+}

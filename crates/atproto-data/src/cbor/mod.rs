@@ -144,3 +144,6 @@ fn decode_value(decoder: &mut Decoder<'_>, depth: usize) -> Result<Value, CborEr
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

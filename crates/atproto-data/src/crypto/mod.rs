@@ -39,3 +39,6 @@ pub enum KeyError {
     #[error("the verification method's type is not a K-256 or P-256 key")]
     VerificationMethod,
 }
+
+#[cfg(test)]
+mod tests;

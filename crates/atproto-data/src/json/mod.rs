@@ -56,3 +56,6 @@ fn describe(error: &serde_json::Error) -> JsonError {
         Category::Syntax | Category::Io => JsonError::Syntax(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

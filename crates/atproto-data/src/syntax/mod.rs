@@ -108,7 +108,7 @@ macro_rules! text_type {
     };
 }
 
-/// What needs `Display` and `FromStr` only: `Debug` and JSON.
+/// `Display`, `Debug` and JSON from `as_str()` and `TryFrom<String>`.
 macro_rules! text_traits {
     ($name:ident) => {
         impl std::fmt::Display for $name {
@@ -131,11 +131,15 @@ macro_rules! text_traits {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                text.parse().map_err(serde::de::Error::custom)
+                String::deserialize(deserializer)?
+                    .try_into()
+                    .map_err(serde::de::Error::custom)
             }
         }
     };
 }
 
 use {text_traits, text_type};
+
+#[cfg(test)]
+mod tests;

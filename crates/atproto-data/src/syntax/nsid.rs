@@ -2,14 +2,11 @@
 
 use super::{SyntaxError, is_domain_label, require, text_type};
 
-/// Longest NSID in bytes: an authority of 253, a dot and a name of 63.
+/// Longest NSID in bytes: a domain of 253, a dot and a name of 63.
 pub const MAX_NSID_BYTES: usize = 317;
 
 /// Longest name, the last segment, in bytes.
 pub const MAX_NSID_NAME_BYTES: usize = 63;
-
-/// Longest authority, everything before the name, in bytes.
-const MAX_AUTHORITY_BYTES: usize = 253;
 
 /// An NSID such as `app.bsky.feed.post`: a reversed domain, and a name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,11 +29,6 @@ impl Nsid {
         require(text.len() <= MAX_NSID_BYTES, "NSID", "at most 317 bytes")?;
         let (authority, name) = text.rsplit_once('.').unwrap_or_default();
         require(authority.contains('.'), "NSID", "needs at least three segments")?;
-        require(
-            authority.len() <= MAX_AUTHORITY_BYTES,
-            "NSID",
-            "at most 253 bytes before the name",
-        )?;
         require(
             authority.split('.').all(is_domain_label)
                 && authority.starts_with(|first: char| first.is_ascii_alphabetic()),

@@ -1,6 +1,5 @@
 //! Timestamp identifiers: <https://atproto.com/specs/tid>.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -91,8 +90,6 @@ impl Serialize for Tid {
 
 impl<'de> Deserialize<'de> for Tid {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        <Cow<'de, str>>::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }

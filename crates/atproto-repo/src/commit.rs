@@ -71,8 +71,8 @@ pub enum CommitError {
 impl UnsignedCommit {
     /// Signs the commit: SHA-256 of its DAG-CBOR without `sig`, low-S.
     pub fn sign(&self, key: &SigningKey) -> SignedCommit {
-        let signature = key.sign(&encode(&self.did, &self.rev, None, &self.data, None));
-        let bytes = encode(&self.did, &self.rev, Some(&signature), &self.data, None);
+        let signature = key.sign(&encode(&self.did, self.rev, None, &self.data, None));
+        let bytes = encode(&self.did, self.rev, Some(&signature), &self.data, None);
         SignedCommit {
             cid: Cid::of_dag_cbor(&bytes),
             bytes,
@@ -121,7 +121,7 @@ impl Commit {
     /// Checks the signature against the repository's key; high-S signatures do not pass.
     pub fn verify(&self, key: &PublicKey) -> Result<(), SignatureError> {
         key.verify(
-            &encode(&self.did, &self.rev, None, &self.data, self.prev.as_ref()),
+            &encode(&self.did, self.rev, None, &self.data, self.prev.as_ref()),
             &self.sig,
         )
     }
@@ -137,7 +137,7 @@ fn field(decoder: &mut Decoder<'_>, name: &str) -> Result<(), CommitError> {
 }
 
 /// A commit in DAG-CBOR, with its signature or, to be signed, without.
-fn encode(did: &Did, rev: &Tid, sig: Option<&[u8; SIGNATURE_BYTES]>, data: &Cid, prev: Option<&Cid>) -> Vec<u8> {
+fn encode(did: &Did, rev: Tid, sig: Option<&[u8; SIGNATURE_BYTES]>, data: &Cid, prev: Option<&Cid>) -> Vec<u8> {
     let mut encoder = Encoder::with_capacity(256);
     encoder.map(5 + usize::from(sig.is_some()));
     encoder.string("did").string(did.as_str());

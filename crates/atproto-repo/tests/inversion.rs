@@ -127,7 +127,7 @@ proptest! {
         cids.sort();
         let block = broken.blocks.get_mut(&cids[at.index(cids.len())]).unwrap();
         let position = at.index(block.len());
-        block[position] ^= 1 << bit;
+        block[position] ^= 1_u8 << bit;
         // The hash is the caller's to check, so a change that leaves a valid tree may pass; none may panic.
         let _ = broken.check();
     }

@@ -14,6 +14,11 @@ const UNSIGNED: u8 = 0x00;
 const BYTES: u8 = 0x40;
 const ARRAY: u8 = 0x80;
 
+/// What a head says instead of a number below 24: how many bytes the number behind it takes.
+const ONE_BYTE: u8 = 0x18;
+const TWO_BYTES: u8 = 0x19;
+const EIGHT_BYTES: u8 = 0x1b;
+
 /// A block is not the encoding of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
@@ -74,13 +79,13 @@ fn write_link(out: &mut Vec<u8>, cid: Option<&Cid>) {
 fn write_head(out: &mut Vec<u8>, major: u8, number: usize) {
     match u64::try_from(number).unwrap_or(u64::MAX) {
         short @ 0..24 => out.push(major | short.to_be_bytes()[7]),
-        one @ 24..0x100 => out.extend_from_slice(&[major | 24, one.to_be_bytes()[7]]),
+        one @ 24..0x100 => out.extend_from_slice(&[major | ONE_BYTE, one.to_be_bytes()[7]]),
         two @ 0x100..0x1_0000 => {
-            out.push(major | 25);
+            out.push(major | TWO_BYTES);
             out.extend_from_slice(&two.to_be_bytes()[6..]);
         }
         more => {
-            out.push(major | 27);
+            out.push(major | EIGHT_BYTES);
             out.extend_from_slice(&more.to_be_bytes());
         }
     }
@@ -195,11 +200,11 @@ impl<'a> Reader<'a> {
     /// A head of the given major type in its shortest form, of at most 2 further bytes.
     fn head(&mut self, major: u8) -> Result<usize, Malformed> {
         let malformed = self.malformed();
-        let initial = usize::from(self.take(1)?[0] ^ major);
+        let initial = self.take(1)?[0] ^ major;
         let (number, least) = match initial {
-            0..24 => (initial, 0),
-            24 => (usize::from(self.take(1)?[0]), 24),
-            25 => {
+            0..ONE_BYTE => (usize::from(initial), 0),
+            ONE_BYTE => (usize::from(self.take(1)?[0]), usize::from(ONE_BYTE)),
+            TWO_BYTES => {
                 let bytes = self.take(2)?;
                 (usize::from(u16::from_be_bytes([bytes[0], bytes[1]])), 0x100)
             }

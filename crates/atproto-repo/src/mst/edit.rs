@@ -195,9 +195,8 @@ type Halves<C> = (Option<Link<C>>, Option<Link<C>>);
 /// Splits a subtree that does not hold `key` into what is before and what is after it.
 fn split<C: Closed>(link: Link<C>, key: &[u8]) -> Result<Halves<C>, EditError> {
     let mut left = link.into_open()?;
-    let index = match left.search(key) {
-        Ok(_) => return Err(EditError::Exists),
-        Err(index) => index,
+    let Err(index) = left.search(key) else {
+        return Err(EditError::Exists);
     };
     let mut right = OpenNode {
         layer: left.layer,

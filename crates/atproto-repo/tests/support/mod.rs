@@ -1,5 +1,10 @@
 //! What the tests of this crate share.
 #![expect(dead_code, reason = "each test file uses a part of it")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "where the vectors are is no setting of the server"
+)]
 
 use atproto_data::Cid;
 use atproto_repo::mst::{TreeItem, layer_of};
@@ -9,14 +14,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 /// The records of a repository by key.
-pub type Model = BTreeMap<Vec<u8>, Cid>;
+pub(crate) type Model = BTreeMap<Vec<u8>, Cid>;
 
 /// How many keys of each layer the pool has, and the highest of the layers.
 const KEYS_PER_LAYER: usize = 14;
-pub const TOP_LAYER: u8 = 7;
+pub(crate) const TOP_LAYER: u8 = 7;
 
 /// Keys of which as many are on high layers as on low ones: trees of them are deep, sparse and full of nodes without entries.
-pub fn key_pool() -> &'static [Vec<u8>] {
+pub(crate) fn key_pool() -> &'static [Vec<u8>] {
     static POOL: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     POOL.get_or_init(|| {
         let mut counts = [0; TOP_LAYER as usize + 1];
@@ -38,17 +43,17 @@ pub fn key_pool() -> &'static [Vec<u8>] {
 }
 
 /// A CID that differs for every number.
-pub fn cid(number: u32) -> Cid {
+pub(crate) fn cid(number: u32) -> Cid {
     Cid::of_dag_cbor(&number.to_be_bytes())
 }
 
 /// The tree built from a model.
-pub fn tree_of(model: &Model) -> Tree {
-    Tree::from_sorted(model).unwrap_or_else(|error| panic!("{error}"))
+pub(crate) fn tree_of(model: &Model) -> Tree {
+    Tree::from_sorted(model.iter().map(|(key, cid)| (key, *cid))).unwrap()
 }
 
 /// Makes an operation of a key and a choice that fits what the model holds, and does it to the model.
-pub fn operate(model: &mut Model, key: &[u8], choice: u32) -> (Operation, Option<Cid>) {
+pub(crate) fn operate(model: &mut Model, key: &[u8], choice: u32) -> (Operation, Option<Cid>) {
     let previous = model.get(key).copied();
     let action = match previous {
         None => Action::Create(cid(choice)),
@@ -69,7 +74,7 @@ pub fn operate(model: &mut Model, key: &[u8], choice: u32) -> (Operation, Option
 }
 
 /// All nodes of a tree.
-pub fn nodes(tree: &Tree) -> HashMap<Cid, Vec<u8>> {
+pub(crate) fn nodes(tree: &Tree) -> HashMap<Cid, Vec<u8>> {
     let mut nodes = HashMap::new();
     let mut walk = tree.blocks();
     while let Some(item) = walk.advance() {
@@ -81,13 +86,13 @@ pub fn nodes(tree: &Tree) -> HashMap<Cid, Vec<u8>> {
 }
 
 /// Reads all records under a node by decoding blocks, and checks that every child is one layer lower.
-pub fn read_records(nodes: &HashMap<Cid, Vec<u8>>, root: Cid, layer: Option<u8>, out: &mut Vec<(Vec<u8>, Cid)>) {
-    let node = DecodedNode::decode(&nodes[&root]).unwrap_or_else(|error| panic!("{error}"));
+pub(crate) fn read_records(nodes: &HashMap<Cid, Vec<u8>>, root: Cid, layer: Option<u8>, out: &mut Vec<(Vec<u8>, Cid)>) {
+    let node = DecodedNode::decode(&nodes[&root]).unwrap();
     let layer = node.layer.or(layer).unwrap_or(0);
     let mut entries = node.entries.iter();
     for child in node.children() {
         if let Some(child) = child {
-            let below = DecodedNode::decode(&nodes[&child]).unwrap_or_else(|error| panic!("{error}"));
+            let below = DecodedNode::decode(&nodes[&child]).unwrap();
             assert!(below.layer.is_none_or(|below| below + 1 == layer));
             assert!(!below.entries.is_empty() || below.left.is_some());
             read_records(nodes, child, layer.checked_sub(1), out);
@@ -99,7 +104,7 @@ pub fn read_records(nodes: &HashMap<Cid, Vec<u8>>, root: Cid, layer: Option<u8>,
 }
 
 /// The text of a shared test vector; `None`, said aloud, where the vectors are not at hand.
-pub fn vector(path: &str) -> Option<String> {
+pub(crate) fn vector(path: &str) -> Option<String> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
     let directory = std::env::var("PDS_VECTORS_DIR").unwrap_or_else(|_| default.to_owned());
     match std::fs::read_to_string(format!("{directory}/{path}")) {

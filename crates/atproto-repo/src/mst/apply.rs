@@ -8,6 +8,9 @@ use super::tree::Tree;
 use atproto_data::Cid;
 use std::sync::Arc;
 
+/// Most blocks are no longer.
+const BLOCK_BYTES: usize = 1_024;
+
 /// What happens to one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -49,7 +52,7 @@ impl Tree {
         match editor.root {
             None => Ok(Tree::empty()),
             Some(root) => Ok(Tree {
-                root: close(root, &mut Vec::new())?,
+                root: close(root, &mut Vec::with_capacity(BLOCK_BYTES))?,
             }),
         }
     }

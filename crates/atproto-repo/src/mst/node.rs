@@ -148,7 +148,8 @@ impl Closed for Arc<Node> {
     }
 
     fn open(&self) -> Result<OpenNode<Self>, Cid> {
-        let mut entries: Vec<Entry> = Vec::new();
+        // One more, because an open node mostly gets an entry.
+        let mut entries: Vec<Entry> = Vec::with_capacity(own_reader(&self.block).remaining() + 1);
         for raw in self.entries() {
             let shared = entries.last().map_or(&[][..], |previous| &previous.key[..raw.prefix]);
             entries.push(Entry {

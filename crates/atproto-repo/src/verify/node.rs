@@ -148,3 +148,120 @@ fn common_layer(entries: &[DecodedEntry]) -> Result<Option<u8>, NodeError> {
         None => Ok(Some(layer)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use atproto_data::cbor::Encoder;
+
+    /// Two keys that differ in their last character.
+    const LOW: &[u8] = b"2653ae71/a";
+    const OTHER_LOW: &[u8] = b"2653ae71/b";
+
+    /// A node's block as an encoder without any care would write it.
+    fn block(entries: &[(&[u8], u64)], left: Option<Cid>) -> Vec<u8> {
+        let value = Cid::of_dag_cbor(b"value");
+        let mut encoder = Encoder::new();
+        encoder.map(2).string("e").array(entries.len());
+        for (suffix, prefix) in entries {
+            encoder.map(4).string("k").bytes(suffix).string("p").unsigned(*prefix);
+            encoder.string("t").null().string("v").link(&value);
+        }
+        encoder.string("l");
+        match left {
+            Some(left) => encoder.link(&left),
+            None => encoder.null(),
+        };
+        encoder.into_bytes()
+    }
+
+    fn error(entries: &[(&[u8], u64)], left: Option<Cid>) -> NodeError {
+        DecodedNode::decode(&block(entries, left)).unwrap_err()
+    }
+
+    /// The first key with this prefix on a layer.
+    fn key_on(layer: u8, prefix: &str) -> Vec<u8> {
+        (0..100_000_u32)
+            .map(|number| format!("{prefix}{number}").into_bytes())
+            .find(|key| layer_of(key) == layer)
+            .unwrap()
+    }
+
+    #[test]
+    fn a_good_node_passes() {
+        let (one, other) = (key_on(1, "a/"), key_on(1, "b/"));
+        let left = Cid::of_dag_cbor(b"left");
+        let node = DecodedNode::decode(&block(&[(&one, 0), (&other, 0)], Some(left))).unwrap();
+        assert_eq!((node.left, node.layer), (Some(left), Some(1)));
+        assert_eq!(
+            node.entries.iter().map(|entry| &*entry.key).collect::<Vec<_>>(),
+            [&one, &other]
+        );
+        assert_eq!(node.children().collect::<Vec<_>>(), [Some(left), None, None]);
+        assert_eq!(DecodedNode::decode(&block(&[], None)).unwrap().layer, None);
+    }
+
+    #[test]
+    fn every_cut_and_every_addition_is_malformed() {
+        let good = block(&[(LOW, 0)], None);
+        for cut in 0..good.len() {
+            assert!(
+                matches!(DecodedNode::decode(&good[..cut]), Err(NodeError::Malformed { .. })),
+                "{cut}"
+            );
+        }
+        let longer = [&good[..], &[0]].concat();
+        assert_eq!(
+            DecodedNode::decode(&longer),
+            Err(NodeError::Malformed { at: good.len() })
+        );
+        // The number of entries, 1, in a byte more than it needs.
+        let not_minimal = [&good[..3], &[0x98, 0x01], &good[4..]].concat();
+        assert!(matches!(
+            DecodedNode::decode(&not_minimal),
+            Err(NodeError::Malformed { .. })
+        ));
+    }
+
+    #[test]
+    fn keys_must_be_valid_sorted_and_well_compressed() {
+        let entry = 1;
+        assert_eq!(
+            error(&[(LOW, 0), (&OTHER_LOW[1..], 1)], None),
+            NodeError::BadPrefix { entry }
+        );
+        assert_eq!(error(&[(LOW, 0), (b"b", 99)], None), NodeError::BadPrefix { entry });
+        assert_eq!(
+            error(&[(OTHER_LOW, 0), (b"a", 9)], None),
+            NodeError::NotSorted { entry }
+        );
+        assert_eq!(error(&[(LOW, 0), (b"", 10)], None), NodeError::NotSorted { entry });
+        let reason = KeyError::NotTwoParts;
+        assert_eq!(error(&[(b"a", 0)], None), NodeError::BadKey { entry: 0, reason });
+    }
+
+    #[test]
+    fn keys_must_be_on_one_layer() {
+        let (low, high) = (key_on(0, "a/"), key_on(1, "b/"));
+        assert_eq!(
+            error(&[(&low, 0), (&high, 0)], None),
+            NodeError::WrongLayer { entry: 1 }
+        );
+        assert_eq!(error(&[(&low, 0)], Some(Cid::of_dag_cbor(b"left"))), NodeError::TooLow);
+        assert_eq!(
+            error(&[(&high, 0)], Some(Cid::of_raw(b"left"))),
+            NodeError::BadLink { entry: 0 }
+        );
+    }
+
+    #[test]
+    fn a_node_is_not_too_wide() {
+        let keys: Vec<Vec<u8>> = (0..=MAX_NODE_ENTRIES)
+            .map(|number| format!("a/{number:05}").into_bytes())
+            .collect();
+        let entries: Vec<(&[u8], u64)> = keys.iter().map(|key| (key.as_slice(), 0)).collect();
+        assert_eq!(error(&entries, None), NodeError::TooWide);
+    }
+}

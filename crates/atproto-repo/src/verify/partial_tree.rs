@@ -198,3 +198,61 @@ fn hash(node: &OpenNode<Unloaded>) -> Cid {
     codec::encode(&mut block, entries, |index| children.get(index)?.as_ref());
     Cid::of_dag_cbor(&block)
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::mst::layer_of;
+
+    type Blocks = HashMap<Cid, Vec<u8>>;
+
+    /// Adds a node's block and returns its CID.
+    fn add(blocks: &mut Blocks, keys: &[Vec<u8>], children: &[Option<Cid>]) -> Cid {
+        let value = Cid::of_dag_cbor(b"value");
+        let mut block = Vec::new();
+        let entries = keys.iter().map(|key| (key.as_slice(), &value));
+        codec::encode(&mut block, entries, |index| children.get(index)?.as_ref());
+        let cid = Cid::of_dag_cbor(&block);
+        blocks.insert(cid, block);
+        cid
+    }
+
+    fn key_on(layer: u8, prefix: &str) -> Vec<u8> {
+        (0..100_000_u32)
+            .map(|number| format!("{prefix}{number}").into_bytes())
+            .find(|key| layer_of(key) == layer)
+            .unwrap()
+    }
+
+    /// What loading finds wrong with a root on layer 2 whose left child has these keys and this left child.
+    fn rule(child_keys: &[Vec<u8>], grandchild: Option<Cid>) -> Option<PartialTreeRule> {
+        let mut blocks = Blocks::new();
+        let child = add(&mut blocks, child_keys, &[grandchild]);
+        let root = add(&mut blocks, &[key_on(2, "m/")], &[Some(child)]);
+        PartialTree::load(&blocks, root).err().map(|error| error.rule)
+    }
+
+    #[test]
+    fn nodes_must_fit_their_place() {
+        let somewhere = Some(Cid::of_dag_cbor(b"not given"));
+        assert_eq!(rule(&[key_on(1, "a/")], None), None);
+        assert_eq!(rule(&[], somewhere), None);
+        assert_eq!(rule(&[], None), Some(PartialTreeRule::Empty));
+        assert_eq!(rule(&[key_on(0, "a/")], None), Some(PartialTreeRule::WrongLayer));
+        assert_eq!(rule(&[key_on(2, "a/")], None), Some(PartialTreeRule::WrongLayer));
+        assert_eq!(rule(&[key_on(1, "z/")], None), Some(PartialTreeRule::OutOfRange));
+    }
+
+    #[test]
+    fn a_root_needs_entries_unless_the_tree_is_empty() {
+        let mut blocks = Blocks::new();
+        let empty = add(&mut blocks, &[], &[]);
+        let untrimmed = add(&mut blocks, &[], &[Some(empty)]);
+        assert_eq!(PartialTree::load(&blocks, empty).unwrap().root(), empty);
+        let error = |root| PartialTree::load(&blocks, root).err().unwrap();
+        assert_eq!(error(untrimmed).rule, PartialTreeRule::Empty);
+        assert_eq!(error(Cid::of_dag_cbor(b"absent")).rule, PartialTreeRule::RootAbsent);
+    }
+}

@@ -1,7 +1,7 @@
 #!/bin/bash
-# run.sh PDS_BINARY   runs the client tests against a PDS started here, with a PLC directory and an AppView beside it.
-# run.sh              with PDS_URL and PLC_URL set: runs them against those servers (APPVIEW_URL and PDS_ADMIN_PASSWORD
-#                     optional) and starts nothing.
+# run.sh [PDS_BINARY]   runs the client tests against a PDS started here (default: what `cargo build` made), with a PLC
+#                       directory and an AppView beside it.
+# With PDS_URL and PLC_URL set it starts nothing and tests those servers (APPVIEW_URL, PDS_ADMIN_PASSWORD optional).
 # PDS_CLIENT_TESTS=firehose runs firehose.test.mjs only, and the Python tests.
 # Exit status 0 only if every Node and Python test passed and the PDS stopped on SIGTERM.
 set -uo pipefail
@@ -97,9 +97,9 @@ start_network() {
 if [ -n "${PDS_URL:-}" ]; then
   [ -n "${PLC_URL:-}" ] || { echo "PDS_URL needs PLC_URL: the directory that this PDS uses" >&2; status=2; exit 2; }
 else
-  [ $# -eq 1 ] || { echo "usage: run.sh PDS_BINARY, or PDS_URL=… PLC_URL=… run.sh" >&2; status=2; exit 2; }
-  [ -x "$1" ] || { echo "$1 is not an executable" >&2; status=2; exit 2; }
-  start_network "$(realpath "$1")"
+  binary="${1:-${CARGO_TARGET_DIR:-$here/../../target}/debug/pds}"
+  [ -x "$binary" ] || { echo "$binary is not an executable: cargo build, or run.sh PDS_BINARY" >&2; status=2; exit 2; }
+  start_network "$(realpath "$binary")"
 fi
 
 tests=("$here"/${PDS_CLIENT_TESTS:-*}.test.mjs)

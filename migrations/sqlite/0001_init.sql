@@ -28,14 +28,14 @@ CREATE TABLE account (
     email              TEXT    NOT NULL,        -- as the person wrote it
     email_key          TEXT    NOT NULL UNIQUE, -- lower case, for look-ups
     email_confirmed_at INTEGER,
-    password_hash      TEXT    NOT NULL,
+    password_hash      TEXT,                    -- NULL: no login with a password
     repo_id            INTEGER NOT NULL UNIQUE REFERENCES repo (repo_id),
     created_at         INTEGER NOT NULL,
     deactivated_at     INTEGER,
     delete_after       INTEGER,
     takedown_ref       TEXT,
     invites_disabled   INTEGER NOT NULL DEFAULT 0,
-    tokens_cut_off     INTEGER -- access tokens without `jti` issued at or before this are refused
+    tokens_cut_off     INTEGER                  -- access tokens without `jti` issued at or before this are refused
 );
 
 -- Names each key that signing keys are sealed under, with a value that proves at start that the right one is configured.
@@ -51,11 +51,15 @@ CREATE TABLE signing_key (
     sealing_key_id TEXT NOT NULL REFERENCES sealing_key (sealing_key_id)
 );
 
--- An account between its genesis operation and the PLC directory's answer. It holds handle, e-mail and one invite use.
+-- An account between its genesis operation and the PLC directory's answer. `state` is
+-- `creating`: a request works on it; it holds handle, e-mail and one use of the invite;
+-- `unsettled`: the request failed and nobody knows yet whether the directory has the operation; it holds nothing;
+-- `settling`: the job is asking the directory.
 CREATE TABLE pending_account (
     did            TEXT    NOT NULL PRIMARY KEY,
-    handle         TEXT    NOT NULL UNIQUE,
-    email_key      TEXT    NOT NULL UNIQUE,
+    state          TEXT    NOT NULL,
+    handle         TEXT    NOT NULL,
+    email_key      TEXT    NOT NULL,
     invite_code    TEXT,
     public_key     TEXT    NOT NULL,
     sealed         BLOB    NOT NULL,
@@ -63,6 +67,8 @@ CREATE TABLE pending_account (
     operation      TEXT    NOT NULL, -- the signed genesis operation, JSON
     created_at     INTEGER NOT NULL
 );
+CREATE UNIQUE INDEX pending_account_handle ON pending_account (handle) WHERE state = 'creating';
+CREATE UNIQUE INDEX pending_account_email ON pending_account (email_key) WHERE state = 'creating';
 
 -- A session is one login. Its id is the `jti` of its access tokens and stays over refreshes.
 CREATE TABLE session (
@@ -70,9 +76,11 @@ CREATE TABLE session (
     account_id        INTEGER NOT NULL REFERENCES account (account_id) ON DELETE CASCADE,
     app_password_name TEXT,
     scope             TEXT    NOT NULL,
-    created_at        INTEGER NOT NULL
+    created_at        INTEGER NOT NULL,
+    expires_at        INTEGER NOT NULL -- when its newest refresh token expires
 );
-CREATE INDEX session_account ON session (account_id);
+CREATE INDEX session_account ON session (account_id, expires_at);
+CREATE INDEX session_expires ON session (expires_at);
 
 CREATE TABLE refresh_token (
     token_id   TEXT    NOT NULL PRIMARY KEY,
@@ -81,7 +89,6 @@ CREATE TABLE refresh_token (
     expires_at INTEGER NOT NULL
 );
 CREATE INDEX refresh_token_session ON refresh_token (session_id);
-CREATE INDEX refresh_token_expires ON refresh_token (expires_at);
 
 CREATE TABLE invite_code (
     code           TEXT    NOT NULL PRIMARY KEY,

@@ -10,6 +10,8 @@ mod migrations;
 mod open;
 mod queue;
 mod sequence;
+#[cfg(test)]
+pub(crate) mod testing;
 mod tx;
 mod writer;
 

@@ -1,0 +1,68 @@
+//! Finding accounts.
+
+use atproto_data::{AtIdentifier, Did, Handle};
+use sqlx::Row as _;
+
+use super::status::account_columns;
+use super::{Account, Accounts};
+use crate::store::StoreError;
+
+const BY_DID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.did = $1");
+const BY_HANDLE: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.handle = $1");
+
+/// Two statements per look-up for login, which needs the password's hash too.
+const LOGIN_BY_DID: &str = concat!("SELECT ", account_columns!(), ", a.password_hash FROM account a WHERE a.did = $1");
+const LOGIN_BY_HANDLE: &str =
+    concat!("SELECT ", account_columns!(), ", a.password_hash FROM account a WHERE a.handle = $1");
+const LOGIN_BY_EMAIL: &str =
+    concat!("SELECT ", account_columns!(), ", a.password_hash FROM account a WHERE a.email_key = $1");
+
+impl Accounts {
+    /// The account with a DID or handle, whatever its status.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn find(&self, identifier: &AtIdentifier) -> Result<Option<Account>, StoreError> {
+        match identifier {
+            AtIdentifier::Did(did) => self.find_did(did).await,
+            AtIdentifier::Handle(handle) => self.find_handle(handle).await,
+        }
+    }
+
+    /// The account with a DID, whatever its status.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn find_did(&self, did: &Did) -> Result<Option<Account>, StoreError> {
+        self.find_by(BY_DID, did.as_str()).await
+    }
+
+    /// The account with a handle, whatever its status.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn find_handle(&self, handle: &Handle) -> Result<Option<Account>, StoreError> {
+        self.find_by(BY_HANDLE, handle.as_str()).await
+    }
+
+    async fn find_by(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {
+        let row = sqlx::query(sql).bind(key).fetch_optional(&mut *self.0.store.read().await?).await?;
+        row.as_ref().map(Account::from_row).transpose()
+    }
+
+    /// The account that somebody who logs in means by a handle, DID or e-mail address, and its password's hash.
+    pub(super) async fn find_login(&self, identifier: &str) -> Result<Option<(Account, Option<String>)>, StoreError> {
+        let key = identifier.to_ascii_lowercase();
+        let (sql, key) = if key.contains('@') {
+            (LOGIN_BY_EMAIL, key)
+        } else if key.starts_with("did:") {
+            // Of did:web and did:plc, the only ones here, case matters in neither.
+            (LOGIN_BY_DID, key)
+        } else {
+            (LOGIN_BY_HANDLE, key)
+        };
+        let row = sqlx::query(sql).bind(key).fetch_optional(&mut *self.0.store.read().await?).await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some((Account::from_row(&row)?, row.try_get(Account::COLUMNS)?)))
+    }
+}

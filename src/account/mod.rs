@@ -1,0 +1,103 @@
+//! Accounts: creation, passwords, sessions, invites and status. Knows nothing of HTTP.
+
+mod create;
+mod email;
+mod genesis;
+mod invites;
+mod login;
+mod lookup;
+mod password;
+mod pending;
+mod sessions;
+mod status;
+mod token;
+
+
+
+use std::sync::Arc;
+
+use atproto_data::{Did, SigningKey};
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::identity::{HandleRules, KeySealer, PlcDirectory};
+use crate::random::Random;
+use crate::store::Store;
+
+pub use create::{CreateError, CreatedAccount, NewAccount};
+pub use invites::{ADMIN, InviteError};
+pub use login::{Login, LoginError};
+pub use password::PasswordError;
+pub use pending::Settled;
+pub use sessions::{Access, RefreshError, Session};
+pub use status::{Account, AccountStatus};
+pub use token::{RefreshToken, Scope, TokenError};
+
+use password::Passwords;
+use token::Tokens;
+
+/// What accounts are made with and how their tokens are signed.
+pub struct AccountSettings {
+    /// The server's own DID, the audience of session tokens (`PDS_SERVICE_DID`).
+    pub service_did: Did,
+    /// The server's host name, with which invite codes begin (`PDS_HOSTNAME`).
+    pub hostname: String,
+    /// The URL of this PDS that goes into DID documents, without `/` at the end.
+    pub public_url: String,
+    /// Where handles are given out, each with its leading dot (`PDS_SERVICE_HANDLE_DOMAINS`).
+    pub service_handle_domains: Vec<String>,
+    /// Whether an account needs an invite code (`PDS_INVITE_REQUIRED`).
+    pub invite_required: bool,
+    /// HS256 key of session tokens: its UTF-8 bytes are the key (`PDS_JWT_SECRET`).
+    pub jwt_secret: Zeroizing<String>,
+    /// Signs PLC operations (`PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX`).
+    pub plc_rotation_key: SigningKey,
+    /// A `did:key` put before the server's own among the rotation keys (`PDS_RECOVERY_DID_KEY`).
+    pub recovery_did_key: Option<String>,
+}
+
+/// All accounts of this server. Cheap to clone.
+#[derive(Clone)]
+pub struct Accounts(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    plc: Arc<dyn PlcDirectory>,
+    sealer: Arc<KeySealer>,
+    settings: AccountSettings,
+    handle_rules: HandleRules,
+    passwords: Passwords,
+    tokens: Tokens,
+}
+
+impl Accounts {
+    /// The accounts in a store. `sealer` must have passed its check.
+    pub fn new(
+        store: Store,
+        settings: AccountSettings,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        plc: Arc<dyn PlcDirectory>,
+        sealer: Arc<KeySealer>,
+    ) -> Accounts {
+        let handle_rules = HandleRules::new(&settings.hostname, &settings.service_handle_domains);
+        let passwords = Passwords::new(Arc::clone(&random));
+        let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
+        Accounts(Arc::new(Inner { store, clock, random, plc, sealer, settings, handle_rules, passwords, tokens }))
+    }
+
+    /// The rules for handles.
+    pub fn handle_rules(&self) -> &HandleRules {
+        &self.0.handle_rules
+    }
+
+    /// Seconds since 1970.
+    fn now_seconds(&self) -> i64 {
+        self.0.clock.now_micros().div_euclid(MICROS_PER_SECOND)
+    }
+}
+
+/// Microseconds in a second.
+const MICROS_PER_SECOND: i64 = 1_000_000;

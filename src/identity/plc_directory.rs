@@ -1,0 +1,154 @@
+//! The PLC directory ([did:plc](https://web.plc.directory/spec/v0.1/did-plc)): where DIDs are registered and looked up.
+
+use std::time::Duration;
+
+use atproto_data::Did;
+use atproto_plc::Operation;
+use futures_util::future::BoxFuture;
+use reqwest::{Response, StatusCode};
+
+/// How long a directory may take to open a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long it may take to accept an operation.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long it may take to answer a question.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// The most bytes of an answer that are read.
+const MAX_ANSWER_BYTES: usize = 256 << 10;
+/// The most characters of a directory's message that are passed on.
+const MAX_MESSAGE: usize = 300;
+
+/// What is asked of a PLC directory. Nothing here blocks for longer than a few seconds.
+pub trait PlcDirectory: Send + Sync + 'static {
+    /// Sends an operation. `Ok` means that the directory took it.
+    fn submit<'a>(&'a self, did: &'a Did, operation: &'a Operation) -> BoxFuture<'a, Result<(), PlcError>>;
+
+    /// The newest operation of a DID; `None` if the directory does not know it.
+    fn last_operation<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<Operation>, PlcError>>;
+
+    /// The DID document; `None` if the directory does not know the DID or it is tombstoned.
+    fn document<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<serde_json::Value>, PlcError>>;
+}
+
+/// What can go wrong with a directory.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlcError {
+    /// No connection: it cannot have seen what we sent.
+    #[error("the PLC directory cannot be reached")]
+    Unreachable,
+    /// The connection broke or took too long: it may have seen what we sent.
+    #[error("the PLC directory does not answer")]
+    NoAnswer,
+    /// It refused (4xx).
+    #[error("the PLC directory refused: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// What it said, shortened.
+        message: String,
+    },
+    /// It failed (5xx, or an answer that is none).
+    #[error("the PLC directory fails ({0})")]
+    Failed(String),
+}
+
+/// A directory over HTTP (`PDS_DID_PLC_URL`). Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PlcClient {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl PlcClient {
+    /// A client of the directory at `url`, an http(s) URL without `/` at the end.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(url: &str) -> Result<PlcClient, PlcError> {
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .map_err(|error| PlcError::Failed(error.to_string()))?;
+        Ok(PlcClient { http, url: url.trim_end_matches('/').to_owned() })
+    }
+
+    async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, PlcError> {
+        let url = format!("{}/{path}", self.url);
+        let response = self.http.get(url).timeout(READ_TIMEOUT).send().await.map_err(|error| failure(&error))?;
+        match response.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            _ => read(response).await.map(Some),
+        }
+    }
+}
+
+impl PlcDirectory for PlcClient {
+    fn submit<'a>(&'a self, did: &'a Did, operation: &'a Operation) -> BoxFuture<'a, Result<(), PlcError>> {
+        Box::pin(async move {
+            let request = self.http.post(format!("{}/{did}", self.url)).json(operation).timeout(SUBMIT_TIMEOUT);
+            let response = request.send().await.map_err(|error| failure(&error))?;
+            read(response).await.map(drop)
+        })
+    }
+
+    fn last_operation<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<Operation>, PlcError>> {
+        Box::pin(async move {
+            let answer = self.get(&format!("{did}/log/last")).await?;
+            let operation = answer.map(|json| Operation::from_json(&json));
+            operation.transpose().map_err(|error| PlcError::Failed(error.to_string()))
+        })
+    }
+
+    fn document<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<serde_json::Value>, PlcError>> {
+        Box::pin(async move {
+            let answer = self.get(did.as_str()).await?;
+            let document = answer.map(|json| serde_json::from_slice(&json));
+            document.transpose().map_err(|_| PlcError::Failed("its answer is not JSON".to_owned()))
+        })
+    }
+}
+
+fn failure(error: &reqwest::Error) -> PlcError {
+    if error.is_connect() { PlcError::Unreachable } else { PlcError::NoAnswer }
+}
+
+/// The body of a successful answer, or what the directory says is wrong.
+async fn read(mut response: Response) -> Result<Vec<u8>, PlcError> {
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|_| PlcError::NoAnswer)? {
+        if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+            return Err(PlcError::Failed("its answer is too long".to_owned()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        Ok(body)
+    } else if status.is_client_error() {
+        Err(PlcError::Refused { status: status.as_u16(), message: message(&body) })
+    } else {
+        Err(PlcError::Failed(format!("status {}", status.as_u16())))
+    }
+}
+
+/// The message of an error answer, `{"message": …}`, without anything that could upset a log or a terminal.
+fn message(body: &[u8]) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let text = json.as_ref().and_then(|json| json["message"].as_str()).unwrap_or("no reason given");
+    text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_made_harmless() {
+        assert_eq!(message(br#"{"message":"Not\u001b[0m valid"}"#), "Not[0m valid");
+        assert_eq!(message(b"<html>"), "no reason given");
+        assert_eq!(message(format!(r#"{{"message":"{}"}}"#, "x".repeat(1_000)).as_bytes()).len(), MAX_MESSAGE);
+    }
+}

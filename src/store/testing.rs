@@ -1,0 +1,55 @@
+//! A store for tests: in a temporary directory, with a sequencer that only counts.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::{Arc, Mutex};
+
+use atproto_repo::frame::EventBody;
+
+use super::{Database, Sequence, SequencedEvent, Store, StoreSettings};
+
+/// A store and what was published through it.
+pub(crate) struct TestStore {
+    pub(crate) store: Store,
+    published: Arc<Mutex<Vec<SequencedEvent>>>,
+    _directory: tempfile::TempDir,
+}
+
+impl TestStore {
+    pub(crate) async fn open() -> TestStore {
+        let directory = tempfile::tempdir().unwrap();
+        let settings =
+            StoreSettings { data_directory: directory.path().to_owned(), disable_wal_auto_checkpoint: false };
+        let database = Database::open(&settings).await.unwrap();
+        let published = Arc::new(Mutex::new(Vec::new()));
+        let store = database.start(Box::new(Counter { last: 0, published: Arc::clone(&published) }));
+        TestStore { store, published, _directory: directory }
+    }
+
+    /// The events that subscribers have been told of, in order.
+    pub(crate) fn published(&self) -> Vec<SequencedEvent> {
+        self.published.lock().unwrap().clone()
+    }
+
+    /// The one integer that a query gives.
+    pub(crate) async fn integer(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&mut *self.store.read().await.unwrap()).await.unwrap()
+    }
+}
+
+struct Counter {
+    last: i64,
+    published: Arc<Mutex<Vec<SequencedEvent>>>,
+}
+
+impl Sequence for Counter {
+    fn place(&mut self, event: &EventBody) -> SequencedEvent {
+        self.last += 1;
+        let frame = event.frame(self.last, "2026-01-01T00:00:00.000Z");
+        SequencedEvent { seq: self.last, time: self.last, frame: frame.into() }
+    }
+
+    fn publish(&mut self, events: Vec<SequencedEvent>) {
+        self.published.lock().unwrap().extend(events);
+    }
+}

@@ -7,6 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 IMAGE ?= pds
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CLIENT_TESTS := tests/clients/run.sh
+BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target)/debug/pds)
 
 .PHONY: help dev test format-check lint unit-test client-test deny bench image
 
@@ -28,7 +29,7 @@ unit-test: ## All Rust tests
 	cargo test --workspace --locked
 
 client-test: ## Clients written by others, against a server on loopback
-	@if [ -f $(CLIENT_TESTS) ]; then cargo build --locked --bin pds && bash $(CLIENT_TESTS); \
+	@if [ -f $(CLIENT_TESTS) ]; then cargo build --locked --bin pds && $(CLIENT_TESTS) $(BINARY); \
 	else echo "NOT RUN: $(CLIENT_TESTS) does not exist"; fi
 
 deny: ## Licences, bans and sources of all dependencies

@@ -1,0 +1,404 @@
+//! A JSON object from a body and the reading of its fields, with the reference's messages.
+
+use std::ops::RangeInclusive;
+
+use atproto_data::json::JsonError;
+use atproto_data::{Map, Value};
+
+use super::error::XrpcError;
+use super::format::{self, Format, preview};
+
+/// UTF-8's byte order mark, which JSON must not begin with ([RFC 8259 §8.1](https://www.rfc-editor.org/rfc/rfc8259#section-8.1)).
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+/// An object of a JSON body: the whole (`$`), or one inside it. Unknown fields are ignored. Absent and null differ: null is a value of
+/// the wrong type, unless the handler asks with [`Input::get`].
+#[derive(Clone, Debug)]
+pub struct Input {
+    map: Map,
+    path: String,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self {
+            map: Map::new(),
+            path: "$".to_owned(),
+        }
+    }
+}
+
+impl Input {
+    /// Reads a JSON body. Its size has been bounded before.
+    ///
+    /// # Errors
+    /// 400 `SyntaxError` for what is not JSON; 400 `InvalidRequest` for what is not UTF-8, begins with a byte order mark, has no place
+    /// in the data model (such as floats, duplicate keys or a nesting too deep) or is not an object.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, XrpcError> {
+        if body.starts_with(BYTE_ORDER_MARK) || std::str::from_utf8(body).is_err() {
+            return Err(XrpcError::invalid_request(
+                "The body must be JSON in UTF-8 without a byte order mark",
+            ));
+        }
+        match atproto_data::json::from_slice(body) {
+            Ok(Value::Map(map)) => Ok(Self { map, ..Self::default() }),
+            Ok(other) => Err(wrong_type("object", &other, "$")),
+            Err(JsonError::Data(message)) => Err(XrpcError::invalid_request(message)),
+            Err(JsonError::Syntax(_)) if ends_early(body) => {
+                Err(XrpcError::bad_request("SyntaxError", "Unexpected end of JSON input"))
+            }
+            Err(JsonError::Syntax(message)) => Err(XrpcError::bad_request(
+                "SyntaxError",
+                format!("Malformed JSON: {message}"),
+            )),
+        }
+    }
+
+    /// Whatever is there, null included.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.map.get(name)
+    }
+
+    /// Takes whatever is there out of the object, null included.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.map.remove(name)
+    }
+
+    /// The object itself.
+    pub fn as_map(&self) -> &Map {
+        &self.map
+    }
+
+    /// The object itself, owned.
+    pub fn into_map(self) -> Map {
+        self.map
+    }
+
+    /// A text that must be there.
+    pub fn required_str(&self, name: &str) -> Result<&str, XrpcError> {
+        self.optional_str(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// A text that may be there.
+    pub fn optional_str(&self, name: &str) -> Result<Option<&str>, XrpcError> {
+        self.read(name, "string", Value::as_str)
+    }
+
+    /// A string of a format, which must be there.
+    pub fn required<T: Format>(&self, name: &str) -> Result<T, XrpcError> {
+        self.optional(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// A string of a format, which may be there.
+    pub fn optional<T: Format>(&self, name: &str) -> Result<Option<T>, XrpcError> {
+        let text = self.optional_str(name)?;
+        text.map(|text| format::parse(text).map_err(|message| self.refused(&message, name)))
+            .transpose()
+    }
+
+    /// An integer that must be there.
+    pub fn required_integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<i64, XrpcError> {
+        self.optional_integer(name, range)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// An integer that may be there.
+    pub fn optional_integer(&self, name: &str, range: RangeInclusive<i64>) -> Result<Option<i64>, XrpcError> {
+        let integer = self.read(name, "integer", Value::as_integer)?;
+        match integer {
+            Some(got) if got < *range.start() => Err(self.refused(
+                &format!("integer too small (minimum {}, got {got})", range.start()),
+                name,
+            )),
+            Some(got) if got > *range.end() => {
+                Err(self.refused(&format!("integer too big (maximum {}, got {got})", range.end()), name))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// A boolean that may be there.
+    pub fn optional_flag(&self, name: &str) -> Result<Option<bool>, XrpcError> {
+        self.read(name, "boolean", Value::as_bool)
+    }
+
+    /// A boolean, false where there is none.
+    pub fn flag(&self, name: &str) -> Result<bool, XrpcError> {
+        Ok(self.optional_flag(name)?.unwrap_or(false))
+    }
+
+    /// Takes an object that must be there, such as `record`, out of this one.
+    pub fn take_required_object(&mut self, name: &str) -> Result<Self, XrpcError> {
+        self.take_optional_object(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// Takes an object that may be there out of this one.
+    pub fn take_optional_object(&mut self, name: &str) -> Result<Option<Self>, XrpcError> {
+        let path = child(&self.path, name);
+        self.map.remove(name).map(|value| Self::of(value, path)).transpose()
+    }
+
+    /// Takes an array of objects that must be there, such as `writes`, out of this one.
+    pub fn take_required_objects(&mut self, name: &str) -> Result<Vec<Self>, XrpcError> {
+        let path = child(&self.path, name);
+        let place = |index: usize| format!("{path}[{index}]");
+        let elements = self.take_required_array(name)?;
+        elements
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| Self::of(value, place(index)))
+            .collect()
+    }
+
+    /// Takes an array that must be there out of this object.
+    pub fn take_required_array(&mut self, name: &str) -> Result<Vec<Value>, XrpcError> {
+        self.take_optional_array(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// Takes an array that may be there out of this object.
+    pub fn take_optional_array(&mut self, name: &str) -> Result<Option<Vec<Value>>, XrpcError> {
+        match self.map.remove(name) {
+            None => Ok(None),
+            Some(Value::Array(elements)) => Ok(Some(elements)),
+            Some(other) => Err(wrong_type("array", &other, &child(&self.path, name))),
+        }
+    }
+
+    /// An array of strings of a format, which may be there.
+    pub fn optional_all<T: Format>(&self, name: &str) -> Result<Option<Vec<T>>, XrpcError> {
+        let Some(texts) = self.optional_strs(name)? else {
+            return Ok(None);
+        };
+        let place = |index: usize| format!("{}[{index}]", child(&self.path, name));
+        let parse = |(index, text): (usize, &str)| {
+            format::parse(text).map_err(|message| XrpcError::invalid_request(format!("{message} at {}", place(index))))
+        };
+        texts
+            .into_iter()
+            .enumerate()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    /// An array of strings of a format, which must be there.
+    pub fn required_all<T: Format>(&self, name: &str) -> Result<Vec<T>, XrpcError> {
+        self.optional_all(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// An array of texts that may be there.
+    pub fn optional_strs(&self, name: &str) -> Result<Option<Vec<&str>>, XrpcError> {
+        let Some(elements) = self.read(name, "array", Value::as_array)? else {
+            return Ok(None);
+        };
+        let place = |index: usize| format!("{}[{index}]", child(&self.path, name));
+        let text = |(index, value): (usize, &'_ Value)| match value {
+            Value::String(_) => Ok(()),
+            other => Err(wrong_type("string", other, &place(index))),
+        };
+        elements.iter().enumerate().try_for_each(text)?;
+        Ok(Some(elements.iter().filter_map(Value::as_str).collect()))
+    }
+
+    /// The error for a field that is well-formed but refused: `message` with the field's place, as in `… at $.writes[0].rkey`.
+    pub fn refused(&self, message: &str, name: &str) -> XrpcError {
+        XrpcError::invalid_request(format!("{message} at {}", child(&self.path, name)))
+    }
+
+    /// The error for a field that is not there.
+    pub fn missing(&self, name: &str) -> XrpcError {
+        XrpcError::invalid_request(format!("Missing required key \"{name}\" at {}", self.path))
+    }
+
+    /// Where this object is in the body, such as `$.writes[0]`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn of(value: Value, path: String) -> Result<Self, XrpcError> {
+        match value {
+            Value::Map(map) => Ok(Self { map, path }),
+            other => Err(wrong_type("object", &other, &path)),
+        }
+    }
+
+    fn read<'a, T>(
+        &'a self,
+        name: &str,
+        expected: &str,
+        as_type: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, XrpcError> {
+        let Some(value) = self.map.get(name) else {
+            return Ok(None);
+        };
+        let wrong = || wrong_type(expected, value, &child(&self.path, name));
+        as_type(value).map(Some).ok_or_else(wrong)
+    }
+}
+
+/// Whether the text stops where JSON would have to go on.
+fn ends_early(body: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
+}
+
+fn wrong_type(expected: &str, got: &Value, path: &str) -> XrpcError {
+    XrpcError::invalid_request(format!(
+        "Expected {expected} value type (got {}) at {path}",
+        preview(got)
+    ))
+}
+
+/// The place of a field: `.name`, or `["name"]` where it is not an identifier.
+fn child(path: &str, name: &str) -> String {
+    let mut bytes = name.bytes();
+    let starts_well = bytes
+        .next()
+        .is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_' || byte == b'$');
+    if starts_well && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        format!("{path}.{name}")
+    } else {
+        format!("{path}[{}]", format::quoted(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::fmt::Debug;
+
+    use atproto_data::{AtIdentifier, Nsid, RecordKey};
+
+    use super::*;
+
+    fn input(json: &str) -> Input {
+        Input::parse(json.as_bytes()).unwrap()
+    }
+
+    fn refusal<T: Debug>(result: Result<T, XrpcError>) -> String {
+        let error = result.unwrap_err();
+        format!("{} {}", error.error, error.message)
+            .trim_start_matches("InvalidRequest ")
+            .to_owned()
+    }
+
+    #[test]
+    fn bodies_that_are_no_object_are_refused() {
+        let parse = |bytes: &[u8]| refusal(Input::parse(bytes));
+        assert_eq!(parse(b"[1]"), "Expected object value type (got [1]) at $");
+        assert_eq!(parse(b"\"x\""), "Expected object value type (got \"x\") at $");
+        assert_eq!(parse(b"null"), "Expected object value type (got null) at $");
+        assert_eq!(parse(b"{\"useCount\":"), "SyntaxError Unexpected end of JSON input");
+        assert_eq!(parse(b""), "SyntaxError Unexpected end of JSON input");
+        assert!(parse(b"{a}").starts_with("SyntaxError Malformed JSON: "));
+        for bytes in [b"\xEF\xBB\xBF{}".as_slice(), b"{\"a\":\"\xFF\"}", b"\xFE\xFF\0{\0}"] {
+            assert_eq!(parse(bytes), "The body must be JSON in UTF-8 without a byte order mark");
+        }
+        let deep = format!("{}{}", "{\"a\":".repeat(100_000), "1");
+        assert!(Input::parse(deep.as_bytes()).is_err());
+        assert!(Input::parse(br#"{"repo":"a","repo":"b"}"#).is_err());
+    }
+
+    #[test]
+    fn texts_are_strings() {
+        let input = input(r#"{"password": 5, "identifier": null, "handle": "a.test"}"#);
+        assert_eq!(input.required_str("handle").unwrap(), "a.test");
+        assert_eq!(input.optional_str("email").unwrap(), None);
+        assert_eq!(
+            refusal(input.required_str("repo")),
+            "Missing required key \"repo\" at $"
+        );
+        assert_eq!(
+            refusal(input.required_str("password")),
+            "Expected string value type (got 5) at $.password"
+        );
+        assert_eq!(
+            refusal(input.optional_str("identifier")),
+            "Expected string value type (got null) at $.identifier"
+        );
+        assert_eq!(input.get("identifier"), Some(&Value::Null));
+    }
+
+    #[test]
+    fn formats_are_parsed() {
+        let input = input(&format!(
+            r#"{{"repo": "nope nope", "collection": "x", "rkey": "{}"}}"#,
+            "a".repeat(513)
+        ));
+        assert_eq!(
+            refusal(input.required::<AtIdentifier>("repo")),
+            "Invalid AT identifier (got \"nope nope\") at $.repo"
+        );
+        assert_eq!(
+            refusal(input.required::<Nsid>("collection")),
+            "Invalid NSID (got \"x\") at $.collection"
+        );
+        assert_eq!(
+            refusal(input.optional::<RecordKey>("rkey")),
+            "string too big (maximum 512, got 513) at $.rkey"
+        );
+        assert_eq!(
+            refusal(input.required::<Nsid>("lxm")),
+            "Missing required key \"lxm\" at $"
+        );
+    }
+
+    #[test]
+    fn integers_and_flags_have_their_types() {
+        let input = input(r#"{"useCount": "1", "n": 5, "on": true, "off": 1}"#);
+        let message = "Expected integer value type (got \"1\") at $.useCount";
+        assert_eq!(refusal(input.required_integer("useCount", 1..=10)), message);
+        assert_eq!(input.required_integer("n", 1..=10).unwrap(), 5);
+        assert_eq!(
+            refusal(input.required_integer("n", 6..=10)),
+            "integer too small (minimum 6, got 5) at $.n"
+        );
+        assert_eq!(
+            refusal(input.required_integer("n", 1..=4)),
+            "integer too big (maximum 4, got 5) at $.n"
+        );
+        assert!(input.flag("on").unwrap());
+        assert!(!input.flag("none").unwrap());
+        assert_eq!(
+            refusal(input.flag("off")),
+            "Expected boolean value type (got 1) at $.off"
+        );
+    }
+
+    #[test]
+    fn nested_objects_know_their_place() {
+        let mut input = input(r#"{"writes": [{"collection": "a.b.c"}, {"rkey": 1}], "record": "str", "odd key": {}}"#);
+        let writes = input.take_required_objects("writes").unwrap();
+        assert_eq!(writes[0].required::<Nsid>("collection").unwrap().as_str(), "a.b.c");
+        let message = "Missing required key \"collection\" at $.writes[1]";
+        assert_eq!(refusal(writes[1].required::<Nsid>("collection")), message);
+        assert_eq!(
+            refusal(writes[1].required_str("rkey")),
+            "Expected string value type (got 1) at $.writes[1].rkey"
+        );
+        let message = "Expected object value type (got \"str\") at $.record";
+        assert_eq!(refusal(input.take_required_object("record")), message);
+        assert_eq!(input.take_required_object("odd key").unwrap().path(), "$[\"odd key\"]");
+        assert_eq!(
+            refusal(input.take_required_object("writes")),
+            "Missing required key \"writes\" at $"
+        );
+    }
+
+    #[test]
+    fn arrays_of_strings_are_checked_one_by_one() {
+        let input = input(r#"{"codes": ["a.b.c", "x"], "mixed": ["a", 1], "none": 1}"#);
+        assert_eq!(
+            refusal(input.required_all::<Nsid>("codes")),
+            "Invalid NSID (got \"x\") at $.codes[1]"
+        );
+        assert_eq!(
+            refusal(input.optional_strs("mixed")),
+            "Expected string value type (got 1) at $.mixed[1]"
+        );
+        assert_eq!(
+            refusal(input.optional_strs("none")),
+            "Expected array value type (got 1) at $.none"
+        );
+        assert_eq!(input.optional_strs("codes").unwrap(), Some(vec!["a.b.c", "x"]));
+    }
+}

@@ -1,0 +1,9 @@
+//! The layers around the router, from the outside in: request log, URI length, pace and compression of bodies, hosts, CORS, panics.
+
+pub(super) mod compress;
+pub(super) mod cors;
+pub(super) mod host;
+pub(super) mod pace;
+pub(super) mod panic;
+pub(super) mod request_log;
+pub(super) mod uri_length;

@@ -1,0 +1,21 @@
+//! A handler that panics is answered with 500; the server lives on.
+
+use std::any::Any;
+
+use axum::response::{IntoResponse, Response};
+
+use crate::server::error::XrpcError;
+
+/// Logs the panic and answers 500 `InternalServerError`.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that CatchPanicLayer asks for"
+)]
+pub(in crate::server) fn answer(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("of unknown cause"), "a handler panicked");
+    XrpcError::internal_silent().into_response()
+}

@@ -1,0 +1,105 @@
+//! A composition root for tests: one account, `alice.test`, whose only token is `alice`.
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Handle};
+use axum::Router;
+use axum::http::request::Parts;
+
+use super::application::{Application, Site};
+use super::auth::{Auth, Credential, credential};
+use super::error::XrpcError;
+use super::health::Health;
+use super::method::{Accepts, Answer, Method};
+use super::router::{self, RequestIds};
+use super::{Access, Call, respond};
+
+pub(super) const ALICE: &str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// The site of the tests: `pds.test`, which gives out handles under `.test`.
+pub(super) fn site() -> Site {
+    Site {
+        hostname: "pds.test".to_owned(),
+        public_url: "https://pds.test".to_owned(),
+        service_did: "did:web:pds.test".to_owned(),
+        handle_domains: vec![".test".to_owned()],
+        version: "1.2.3".to_owned(),
+    }
+}
+
+pub(super) struct TestApp {
+    pub(super) site: Site,
+    pub(super) health: Health,
+}
+
+impl Application for TestApp {
+    type Caller = Option<String>;
+
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    async fn authenticate(&self, auth: Auth, request: &Parts, _nsid: &str) -> Result<Option<String>, XrpcError> {
+        match credential(auth, &request.headers, "admin-pass")? {
+            Credential::AccessToken(token, _) if token == "alice" => Ok(Some(ALICE.to_owned())),
+            Credential::Anonymous => Ok(None),
+            Credential::Admin => Ok(Some("admin".to_owned())),
+            _ => Err(XrpcError::invalid_token("Token could not be verified")),
+        }
+    }
+
+    async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {
+        Ok((handle.as_str() == "alice.test").then(|| ALICE.parse().ok()).flatten())
+    }
+}
+
+fn echo(_: Arc<TestApp>, call: Call<Option<String>>) -> Answer {
+    Box::pin(async move {
+        let answer = serde_json::json!({
+            "caller": call.caller,
+            "limit": call.params.limit(50, 100)?,
+            "text": call.input.optional_str("text")?,
+        });
+        respond::json(&answer)
+    })
+}
+
+fn large(_: Arc<TestApp>, _: Call<Option<String>>) -> Answer {
+    Box::pin(async { Ok(respond::json_bytes(format!("\"{}\"", "x".repeat(10_000)).into_bytes())) })
+}
+
+#[expect(clippy::panic, reason = "a handler that panics")]
+fn panics(_: Arc<TestApp>, _: Call<Option<String>>) -> Answer {
+    Box::pin(async { panic!("secret") })
+}
+
+static METHODS: &[Method<TestApp>] = &[
+    Method::query("com.example.open", Auth::None, echo),
+    Method::query("com.example.large", Auth::None, large),
+    Method::query("com.example.panics", Auth::None, panics),
+    Method::query("com.example.mine", Auth::Access(Access::STANDARD), echo),
+    Method::procedure(
+        "com.example.write",
+        Auth::Access(Access::STANDARD),
+        Accepts::Json(100),
+        echo,
+    ),
+    Method::procedure("com.example.admin", Auth::Admin, Accepts::Json(100), echo),
+    Method::procedure("com.example.inputless", Auth::None, Accepts::Nothing, echo),
+    Method::subscription("com.example.subscribe", echo),
+];
+
+/// A server that is well.
+pub(super) fn router() -> Router {
+    router_in(Health::good())
+}
+
+/// A server in this health.
+pub(super) fn router_in(health: Health) -> Router {
+    let app = Arc::new(TestApp { site: site(), health });
+    router::build(app, METHODS, Router::new(), RequestIds::starting_at(7))
+}

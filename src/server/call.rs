@@ -1,5 +1,7 @@
 //! A parsed request: what a handler gets.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -7,6 +9,7 @@ use axum::http::request::Parts;
 use super::body::Chunks;
 use super::error::XrpcError;
 use super::input::Input;
+use super::listen::Peer;
 use super::params::Params;
 
 /// A call of an XRPC method, authenticated and within the method's limits.
@@ -34,6 +37,11 @@ impl<C> Call<C> {
     /// A header's value, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// The other end of the connection: a client or a reverse proxy. `None` only where there is no connection, as in tests.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.parts.extensions.get::<Peer>().map(|peer| peer.0)
     }
 
     /// The body as a stream of chunks of at most `limit` bytes together.

@@ -168,15 +168,14 @@ mod tests {
 
     use std::sync::Arc;
 
-    use axum::extract::WebSocketUpgrade;
-    use axum::extract::ws::Message;
-    use axum::routing::{any, get, post};
+    use axum::routing::{get, post};
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;
     use tokio::task::JoinHandle;
 
     use super::*;
+    use crate::server::testing;
 
     struct Server {
         address: SocketAddr,
@@ -238,6 +237,21 @@ mod tests {
         );
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn connections_that_ask_nothing_are_closed() {
+        let server = start(Router::new().route("/", get(async || "fine"))).await;
+        for beginning in [
+            "",
+            "P",
+            "GET / HTTP/1.1\r\nhost: x\r\n",
+            "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        ] {
+            let started = Instant::now();
+            exchange(server.address, beginning.as_bytes()).await;
+            assert_eq!(started.elapsed().as_secs(), FIRST_REQUEST.as_secs(), "{beginning}");
+        }
+    }
+
     #[tokio::test]
     async fn ambiguous_framing_is_refused() {
         let server = start(Router::new().route("/", post(async || "fine"))).await;
@@ -274,16 +288,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_upgrade_to_websockets() {
-        let greet = async |upgrade: WebSocketUpgrade| {
-            upgrade.on_upgrade(async |mut socket| {
-                let _ = socket.send(Message::text("hello")).await;
-            })
-        };
-        let server = start(Router::new().route("/", any(greet))).await;
-        let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{}/", server.address))
-            .await
-            .unwrap();
+    async fn subscriptions_upgrade_to_websockets() {
+        let server = start(testing::router()).await;
+        let url = format!("ws://{}/xrpc/com.example.subscribe?greeting=hello", server.address);
+        let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
         assert_eq!(socket.next().await.unwrap().unwrap().into_text().unwrap(), "hello");
     }
 }

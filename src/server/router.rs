@@ -9,14 +9,13 @@ use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::decompression::RequestDecompressionLayer;
 
 use super::application::Application;
 use super::dispatch::{Dispatcher, dispatch};
 use super::error::XrpcError;
 use super::health::{Health, Phase};
 use super::method::Method;
-use super::middleware::{compress, cors, host, pace, panic, request_log, uri_length};
+use super::middleware::{compress, cors, decompress, host, pace, panic, request_log, uri_length};
 use super::routes;
 
 pub use super::middleware::request_log::RequestIds;
@@ -73,7 +72,7 @@ fn within_bounds(router: Router, ids: RequestIds) -> Router {
     router
         .layer(map_response(compress::vary))
         .layer(compress::layer())
-        .layer(RequestDecompressionLayer::new().pass_through_unaccepted(true))
+        .layer(from_fn(decompress::undo))
         .layer(map_request(pace::pace))
         .layer(from_fn(uri_length::limit))
         .layer(from_fn_with_state(ids, request_log::log))

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use atproto_data::{Did, Handle};
 use axum::Router;
+use axum::extract::ws::Message;
+use axum::extract::{FromRequestParts, WebSocketUpgrade};
 use axum::http::request::Parts;
 
 use super::application::{Application, Site};
@@ -72,6 +74,17 @@ fn large(_: Arc<TestApp>, _: Call<Option<String>>) -> Answer {
     Box::pin(async { Ok(respond::json_bytes(format!("\"{}\"", "x".repeat(10_000)).into_bytes())) })
 }
 
+fn subscribe(_: Arc<TestApp>, mut call: Call<Option<String>>) -> Answer {
+    Box::pin(async move {
+        let greeting = call.params.required_str("greeting")?.to_owned();
+        let upgrade = WebSocketUpgrade::from_request_parts(&mut call.parts, &()).await;
+        let upgrade = upgrade.map_err(|error| XrpcError::invalid_request(error.to_string()))?;
+        Ok(upgrade.on_upgrade(async |mut socket| {
+            let _ = socket.send(Message::text(greeting)).await;
+        }))
+    })
+}
+
 #[expect(clippy::panic, reason = "a handler that panics")]
 fn panics(_: Arc<TestApp>, _: Call<Option<String>>) -> Answer {
     Box::pin(async { panic!("secret") })
@@ -90,7 +103,7 @@ static METHODS: &[Method<TestApp>] = &[
     ),
     Method::procedure("com.example.admin", Auth::Admin, Accepts::Json(100), echo),
     Method::procedure("com.example.inputless", Auth::None, Accepts::Nothing, echo),
-    Method::subscription("com.example.subscribe", echo),
+    Method::subscription("com.example.subscribe", subscribe),
 ];
 
 /// A server that is well.

@@ -2,6 +2,7 @@
 
 pub(super) mod compress;
 pub(super) mod cors;
+pub(super) mod decompress;
 pub(super) mod host;
 pub(super) mod pace;
 pub(super) mod panic;

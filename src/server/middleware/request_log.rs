@@ -12,6 +12,8 @@ use tracing::Instrument;
 
 /// The header by which operators and users can point at a request.
 pub(in crate::server) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What machines ask every few seconds is logged at debug level.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/xrpc/_health"];
 /// Longer paths are cut in the log.
 const MAX_LOGGED_PATH: usize = 256;
 
@@ -36,11 +38,19 @@ pub(in crate::server) async fn log(State(ids): State<RequestIds>, request: Reque
     let id = ids.next();
     let method = request.method().clone();
     let path = shortened(request.uri().path()).to_owned();
-    let span = tracing::info_span!("request", id = %id);
+    // At the level of errors, so that those carry the id whatever else is filtered out.
+    let span = tracing::error_span!("request", id = %id);
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(%method, path, status = response.status().as_u16(), micros, "answered"));
+    let status = response.status().as_u16();
+    span.in_scope(|| {
+        if PROBES.contains(&path.as_str()) {
+            tracing::debug!(%method, path, status, micros, "answered");
+        } else {
+            tracing::info!(%method, path, status, micros, "answered");
+        }
+    });
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -188,6 +188,15 @@ async fn bodies_are_read_after_the_caller_is_known() {
 }
 
 #[tokio::test]
+async fn a_body_that_nothing_announces_is_missing() {
+    let answer = send("POST /xrpc/com.example.write", &[JSON, TOKEN], "").await;
+    assert_eq!(
+        answer.error(),
+        "400 InvalidRequest A request body is expected but none was provided"
+    );
+}
+
+#[tokio::test]
 async fn compressed_bodies_are_bounded_by_what_they_hold() {
     // {"text":"hi"}
     let small = "1f8b0800000000000203ab562a49ad2851b252cac854aa0500d8c447ca0d000000";

@@ -12,7 +12,7 @@ const ENDED_BY_SIGNAL: i32 = 130;
 ///
 /// # Errors
 /// If the signal handlers cannot be installed.
-pub fn shutdown_on_signals() -> io::Result<CancellationToken> {
+pub fn stop_on_signals() -> io::Result<CancellationToken> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let token = CancellationToken::new();

@@ -45,9 +45,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
 
-/// Serves until `shutdown` is cancelled and what was under way is finished, or 20 s later. Each request goes to the router that
-/// `routers` holds at that moment, so the listener can open before the application is built.
-pub async fn serve(listener: TcpListener, routers: watch::Receiver<Router>, shutdown: CancellationToken) {
+/// Serves until `shutdown` is cancelled and what was under way is finished, or 20 s later.
+pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+    let (_, routers) = watch::channel(router);
+    serve_latest(listener, routers, shutdown).await;
+}
+
+/// As [`serve`], but each request goes to the router that `routers` holds at that moment, so that the listener can open, with
+/// [`not_ready`](super::router::not_ready), before the application is built.
+pub async fn serve_latest(listener: TcpListener, routers: watch::Receiver<Router>, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -189,7 +195,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let (routers, receiver) = watch::channel(router);
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, receiver, shutdown.clone()));
+        let task = tokio::spawn(serve_latest(listener, receiver, shutdown.clone()));
         Server {
             address,
             routers,

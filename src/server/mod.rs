@@ -29,5 +29,6 @@ pub use call::Call;
 pub use error::{XrpcError, XrpcResult};
 pub use health::Health;
 pub use input::Input;
+pub use listen::{serve, serve_latest};
 pub use method::{Accepts, JSON_LIMIT, Method};
 pub use params::Params;

@@ -1,6 +1,15 @@
 //! An AT Protocol Personal Data Server in one binary; `docs/ARCHITECTURE.md` is the map.
 
+pub mod account;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod identity;
+mod jobs;
 pub mod random;
+pub mod repo;
+pub mod sequencer;
+pub mod server;
 pub mod store;
+pub mod xrpc;

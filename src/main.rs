@@ -1,1 +1,7 @@
-fn main() {}
+//! The `pds` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pds::cli::run()
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atproto_data::{Cid, SigningKey, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::{SignedCommit, UnsignedCommit};
-use atproto_repo::frame::{self, CommitEvent, EventBody, OpAction, RepoOp};
+use atproto_repo::frame::{self, CommitEvent, EventBody, RepoOp, RepoOpAction};
 use atproto_repo::mst::{Action, Operation, Tree};
 
 use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
@@ -242,9 +242,9 @@ impl<'w> NetChanges<'w> {
             .iter()
             .map(|change| RepoOp {
                 action: match (change.before, change.after) {
-                    (None, _) => OpAction::Create,
-                    (Some(_), Some(_)) => OpAction::Update,
-                    (Some(_), None) => OpAction::Delete,
+                    (None, _) => RepoOpAction::Create,
+                    (Some(_), Some(_)) => RepoOpAction::Update,
+                    (Some(_), None) => RepoOpAction::Delete,
                 },
                 path: change.path.to_owned(),
                 cid: change.after.map(|(cid, _)| cid),
@@ -276,12 +276,13 @@ fn commit_event(
     if blocks.len() > MAX_EVENT_BLOCKS {
         return Err(RepoError::EventTooLarge);
     }
+    let prev_data = old.tree.root();
     Ok(frame::commit_event(&CommitEvent {
         did: &old.did,
-        commit: signed.cid,
+        commit: &signed.cid,
         rev,
         since: Some(old.rev),
-        prev_data: Some(old.tree.root()),
+        prev_data: Some(&prev_data),
         ops: &net.ops(),
         blocks: &blocks,
     }))

@@ -81,7 +81,7 @@ impl Sequencer {
     /// # Errors
     /// [`StartError::FutureCursor`] if no event with that seq can have been sent, or if the log cannot be read.
     pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscriber, StartError> {
-        let state = log::state(&mut self.store.read().await.map_err(StartError::Store)?).await?;
+        let state = log::state(&mut *self.store.read().await?).await?;
         Subscriber::start(self.store.clone(), Arc::clone(&self.live), cursor, state, self.clock.now_micros())
     }
 

@@ -1,0 +1,202 @@
+//! The composition root: builds every service once. Nothing else does.
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Handle};
+use axum::Router;
+use axum::http::request::Parts;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::account::{AccountSettings, Accounts};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, Secret};
+use crate::identity::{KeySealer, PlcClient, PlcDirectory, SigningKeys};
+use crate::jobs;
+use crate::random::{self, Random, SystemRandom};
+use crate::repo::Repos;
+use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
+use crate::server::health::{Health, Phase};
+use crate::server::router::{self, RequestIds};
+use crate::server::{Application, Auth, Site, XrpcError};
+use crate::store::{Database, Store, StoreSettings};
+use crate::xrpc::{self, Caller};
+
+/// What a client may know of the operator's choices (`describeServer`).
+#[derive(Clone, Debug)]
+pub struct ServerDescription {
+    /// The server's own DID.
+    pub did: Did,
+    /// Whether an account needs an invite code.
+    pub invite_code_required: bool,
+    /// The largest blob, in bytes.
+    pub blob_upload_limit: u64,
+    /// Link to the privacy policy.
+    pub privacy_policy: Option<String>,
+    /// Link to the terms of service.
+    pub terms_of_service: Option<String>,
+    /// Mail address for questions.
+    pub contact_email: Option<String>,
+}
+
+/// The running server.
+pub struct App {
+    /// Accounts and sessions.
+    pub accounts: Accounts,
+    /// Repos and their records.
+    pub repos: Repos,
+    /// The firehose.
+    pub sequencer: Sequencer,
+    /// What clients may know of the operator's choices.
+    pub description: ServerDescription,
+    store: Store,
+    site: Site,
+    admin_password: Secret,
+    request_ids: RequestIds,
+    stop: CancellationToken,
+    jobs: TaskTracker,
+}
+
+/// Why a server cannot start.
+pub type StartError = Box<dyn std::error::Error + Send + Sync>;
+
+impl App {
+    /// Opens the data directory and builds everything; background work runs until `stop` is cancelled.
+    ///
+    /// # Errors
+    /// If the data directory, the database or a key cannot be used; the message says what to do.
+    pub async fn start(config: &Config, stop: CancellationToken) -> Result<Arc<App>, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let database = Database::open(&StoreSettings {
+            data_directory: config.storage.data_directory.clone(),
+            disable_wal_auto_checkpoint: config.storage.disable_wal_auto_checkpoint,
+        })
+        .await?;
+        let firehose = FirehoseSettings {
+            backfill_limit: config.firehose.backfill_limit,
+            max_subscription_buffer: config.firehose.max_subscription_buffer,
+        };
+        let sequencer = SequencerStart::new(&database, Arc::clone(&clock), firehose).await?;
+        let store = database.start(sequencer.sequence());
+        let sequencer = sequencer.finish(store.clone());
+        let sealer = Arc::new(sealer(config));
+        sealer.check(&store, random.as_ref()).await?;
+        let keys = Arc::new(SigningKeys::new(store.clone(), Arc::clone(&sealer)));
+        let plc: Arc<dyn PlcDirectory> = Arc::new(PlcClient::new(&config.identity.plc_url)?);
+        let clock_id = u16::from_be_bytes(random::bytes(random.as_ref()));
+        let repos = Repos::new(store.clone(), keys, Arc::clone(&clock), clock_id, config.storage.repo_cache_bytes);
+        let request_ids = RequestIds::new(random::bytes(random.as_ref()));
+        let accounts = Accounts::new(store.clone(), account_settings(config), clock, random, plc, sealer);
+        accounts.release_interrupted().await?;
+        let app = Arc::new(App {
+            accounts,
+            repos,
+            sequencer,
+            description: description(config),
+            store,
+            site: site(config),
+            admin_password: config.secrets.admin_password.clone(),
+            request_ids,
+            stop,
+            jobs: TaskTracker::new(),
+        });
+        jobs::start(&app);
+        Ok(app)
+    }
+
+    /// All routes.
+    pub fn router(self: &Arc<Self>) -> Router {
+        router::build(Arc::clone(self), xrpc::METHODS, Router::new(), self.request_ids.clone())
+    }
+
+    /// Finishes what is queued and closes the database. Nothing may be asked of the app afterwards.
+    pub async fn close(&self) {
+        self.jobs.close();
+        self.jobs.wait().await;
+        self.store.close().await;
+    }
+
+    /// Cancelled when the server is to stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Where background work runs, so that closing waits for it.
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.jobs
+    }
+
+    /// The domains under which handles are given out, each with its leading dot.
+    pub fn handle_domains(&self) -> &[String] {
+        &self.site.handle_domains
+    }
+
+    pub(crate) fn admin_password(&self) -> &str {
+        self.admin_password.expose()
+    }
+}
+
+impl Application for App {
+    type Caller = Caller;
+
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn health(&self) -> Health {
+        let phase = if self.stop.is_cancelled() { Phase::Draining } else { Phase::Ready };
+        let degraded = if self.store.writes_stopped() { vec!["disk".to_owned()] } else { Vec::new() };
+        Health { phase, degraded, ..Health::good() }
+    }
+
+    async fn authenticate(&self, auth: Auth, request: &Parts, _nsid: &str) -> Result<Caller, XrpcError> {
+        xrpc::authenticate(self, auth, request).await
+    }
+
+    async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {
+        let account = self.accounts.find_handle(handle).await.map_err(|error| XrpcError::internal(&error))?;
+        Ok(account.filter(|account| account.status.is_active()).map(|account| account.did))
+    }
+}
+
+fn sealer(config: &Config) -> KeySealer {
+    match &config.secrets.key_encryption_key {
+        Some(key) => KeySealer::from_encryption_key(key),
+        None => KeySealer::from_rotation_key(&config.secrets.plc_rotation_key),
+    }
+}
+
+fn site(config: &Config) -> Site {
+    Site {
+        hostname: config.service.hostname.clone(),
+        public_url: config.service.public_url.clone(),
+        service_did: config.service.did.to_string(),
+        handle_domains: config.identity.service_handle_domains.clone(),
+        version: config.service.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
+
+fn account_settings(config: &Config) -> AccountSettings {
+    AccountSettings {
+        service_did: config.service.did.clone(),
+        hostname: config.service.hostname.clone(),
+        public_url: config.service.public_url.clone(),
+        service_handle_domains: config.identity.service_handle_domains.clone(),
+        invite_required: config.invites.required,
+        jwt_secret: config.secrets.jwt_secret.expose().to_owned().into(),
+        plc_rotation_key: config.secrets.plc_rotation_key.clone(),
+        recovery_did_key: config.identity.recovery_did_key.clone(),
+    }
+}
+
+fn description(config: &Config) -> ServerDescription {
+    ServerDescription {
+        did: config.service.did.clone(),
+        invite_code_required: config.invites.required,
+        blob_upload_limit: config.blobs.upload_limit,
+        privacy_policy: config.branding.privacy_policy_url.clone(),
+        terms_of_service: config.branding.terms_of_service_url.clone(),
+        contact_email: config.branding.contact_email_address.clone(),
+    }
+}

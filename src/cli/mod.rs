@@ -1,0 +1,68 @@
+//! The command line: one file per verb. Verbs parse, call the domain and print.
+
+mod account;
+mod admin_client;
+mod dev;
+mod healthcheck;
+mod invite;
+mod logging;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An AT Protocol Personal Data Server in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "pds", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the server with the settings of the environment (docs/configuration.md).
+    Serve,
+    /// Run a server for development on loopback, with a PLC directory of its own.
+    Dev(dev::DevArguments),
+    /// Accounts of a running server.
+    #[command(subcommand)]
+    Account(account::AccountVerb),
+    /// Invite codes of a running server.
+    #[command(subcommand)]
+    Invite(invite::InviteVerb),
+    /// Ask the server on this machine whether it is alive; exit status 1 if not.
+    Healthcheck,
+}
+
+/// Runs the verb that the command line names.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("pds: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match arguments.verb {
+            Verb::Serve => serve::run().await,
+            Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Account(verb) => account::run(verb).await,
+            Verb::Invite(verb) => invite::run(verb).await,
+            Verb::Healthcheck => healthcheck::run().await,
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("pds: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What a verb may fail with; it is printed as it is.
+type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;

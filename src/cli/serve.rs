@@ -1,0 +1,42 @@
+//! `pds serve`: the server with the settings of the environment.
+
+use tokio::net::TcpListener;
+
+use super::{Outcome, logging};
+use crate::app::App;
+use crate::config::Config;
+use crate::server;
+
+pub(super) async fn run() -> Outcome {
+    let config = Config::from_env()?;
+    logging::start(&config.log);
+    serve(config, |url| tracing::info!(url, "listening")).await
+}
+
+/// Runs a server until it is told to stop; `ready` gets its address when it listens.
+pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outcome {
+    report(&config);
+    let listener = TcpListener::bind((config.service.bind_address, config.service.port)).await?;
+    config.service.listens_on(listener.local_addr()?.port());
+    let url = format!("http://localhost:{}", config.service.port);
+    let stop = server::lifecycle::stop_on_signals()?;
+    let app = App::start(&config, stop.clone()).await?;
+    ready(&url);
+    server::serve(listener, app.router(), stop).await;
+    app.close().await;
+    Ok(())
+}
+
+/// Tells the operator what of the settings has no effect or looks wrong.
+fn report(config: &Config) {
+    let unused = config.not_in_use_yet();
+    if !unused.is_empty() {
+        tracing::info!(settings = unused.join(", "), "not in use yet");
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    for unknown in config.unknown() {
+        tracing::warn!("{unknown}");
+    }
+}

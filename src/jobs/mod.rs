@@ -1,0 +1,50 @@
+//! Background work that comes round again and again.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::App;
+
+/// How often old events are removed from the firehose's log.
+const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How often accounts that were left half-made are looked after.
+const SETTLE_EVERY: Duration = Duration::from_secs(60);
+/// How often expired sessions are removed.
+const SESSIONS_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// Starts all of it; it ends when the server stops.
+pub(crate) fn start(app: &Arc<App>) {
+    repeat(app, PRUNE_EVERY, "prune the event log", |app| async move {
+        app.sequencer.prune_old().await.map(drop).map_err(|error| error.to_string())
+    });
+    repeat(app, SETTLE_EVERY, "settle abandoned accounts", |app| async move {
+        app.accounts.settle_abandoned().await.map(drop).map_err(|error| error.to_string())
+    });
+    repeat(app, SESSIONS_EVERY, "remove expired sessions", |app| async move {
+        app.accounts.remove_expired_sessions().await.map(drop).map_err(|error| error.to_string())
+    });
+}
+
+/// Runs `work` now and then every `period`; what fails is tried again the next time.
+fn repeat<F>(app: &Arc<App>, period: Duration, name: &'static str, work: impl Fn(Arc<App>) -> F + Send + 'static)
+where
+    F: Future<Output = Result<(), String>> + Send,
+{
+    let app = Arc::clone(app);
+    let stop = app.stopping();
+    let tasks = app.tasks().clone();
+    tasks.spawn(async move {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            if let Err(error) = work(Arc::clone(&app)).await {
+                tracing::warn!(job = name, error, "a job failed");
+            }
+        }
+    });
+}

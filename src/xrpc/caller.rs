@@ -1,0 +1,56 @@
+//! Who is calling.
+
+use atproto_data::Did;
+
+use crate::account::{Access, RefreshToken};
+use crate::server::XrpcError;
+
+/// A caller whose credentials have been verified.
+#[derive(Debug)]
+pub enum Caller {
+    /// Nobody in particular.
+    Anonymous,
+    /// Whoever knows the admin password.
+    Admin,
+    /// An account, through a session.
+    Account(Box<Access>),
+    /// The holder of a refresh token.
+    Refresh(RefreshToken),
+}
+
+impl Caller {
+    /// The session of a method that takes nobody else.
+    ///
+    /// # Errors
+    /// 401 `AuthMissing` for any other caller; the method's `Auth` keeps them away.
+    pub fn access(&self) -> Result<&Access, XrpcError> {
+        match self {
+            Caller::Account(access) => Ok(access),
+            _ => Err(XrpcError::auth_missing()),
+        }
+    }
+
+    /// The refresh token of a method that takes nothing else.
+    ///
+    /// # Errors
+    /// 401 `AuthMissing` for any other caller; the method's `Auth` keeps them away.
+    pub fn into_refresh_token(self) -> Result<RefreshToken, XrpcError> {
+        match self {
+            Caller::Refresh(token) => Ok(token),
+            _ => Err(XrpcError::auth_missing()),
+        }
+    }
+
+    /// Whether it is the admin.
+    pub fn is_admin(&self) -> bool {
+        matches!(self, Caller::Admin)
+    }
+
+    /// The caller's DID, if it is an account.
+    pub fn did(&self) -> Option<&Did> {
+        match self {
+            Caller::Account(access) => Some(&access.account.did),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! `com.atproto.*`.
+
+pub(super) mod repo;
+pub(super) mod sync;

@@ -1,0 +1,103 @@
+//! `com.atproto.repo.applyWrites`: up to 200 writes of the caller's repo in one commit.
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Nsid, RecordKey};
+use serde::Serialize;
+
+use super::write_input::{CommitOutput, Validation, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit};
+use crate::app::App;
+use crate::repo::{RecordWrite, RepoError, WriteAction};
+use crate::server::{Accepts, Input, Method, XrpcError, XrpcResult, respond};
+use crate::xrpc::Call;
+use crate::xrpc::repo_error::{own_repo_error, record_uri};
+
+pub(crate) const METHOD: Method<App> =
+    Method::procedure("com.atproto.repo.applyWrites", WRITE_AUTH, Accepts::Json(WRITE_LIMIT), |app, call| {
+        Box::pin(handle(app, call))
+    });
+
+/// The most writes in one call.
+const MAX_WRITES: usize = 200;
+
+const CREATE: &str = "com.atproto.repo.applyWrites#create";
+const UPDATE: &str = "com.atproto.repo.applyWrites#update";
+const DELETE: &str = "com.atproto.repo.applyWrites#delete";
+
+#[derive(Serialize)]
+struct Output {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<CommitOutput>,
+    results: Vec<ResultOutput>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResultOutput {
+    #[serde(rename = "$type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_status: Option<&'static str>,
+}
+
+async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
+    let repo = own_repo(&app, &call.caller, &call.input).await?;
+    let validation = Validation::read(&call.input)?;
+    let swap = swap_commit(&call.input)?;
+    let inputs = call.input.take_required_objects("writes")?;
+    if inputs.len() > MAX_WRITES {
+        return Err(own_repo_error(RepoError::TooManyWrites { max: MAX_WRITES }));
+    }
+    let mut writes = Vec::with_capacity(inputs.len());
+    let mut results = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let (write, result) = read_write(&app, &repo.did, validation, input)?;
+        writes.push(write);
+        results.push(result);
+    }
+    let written = app.repos.write(repo, writes, swap).await.map_err(own_repo_error)?;
+    respond::json(&Output { commit: written.commit.map(CommitOutput::from), results })
+}
+
+fn read_write(
+    app: &App,
+    did: &Did,
+    validation: Validation,
+    mut input: Input,
+) -> Result<(RecordWrite, ResultOutput), XrpcError> {
+    let kind = input.variant(&[CREATE, UPDATE, DELETE])?;
+    let collection: Nsid = input.required("collection")?;
+    let rkey: RecordKey = match input.optional("rkey")? {
+        Some(rkey) => rkey,
+        None if kind == CREATE => app.repos.next_rkey().into(),
+        None => input.required("rkey")?,
+    };
+    if kind == DELETE {
+        let result = ResultOutput {
+            kind: "com.atproto.repo.applyWrites#deleteResult",
+            uri: None,
+            cid: None,
+            validation_status: None,
+        };
+        return Ok((RecordWrite { collection, rkey, action: WriteAction::Delete }, result));
+    }
+    let value = input.take_required_object("value")?.into_map();
+    let validation_status = validation.status_of_unknown(&collection)?;
+    let record = prepare(&collection, &rkey, value)?;
+    let result = ResultOutput {
+        kind: if kind == CREATE {
+            "com.atproto.repo.applyWrites#createResult"
+        } else {
+            "com.atproto.repo.applyWrites#updateResult"
+        },
+        uri: Some(record_uri(did, &collection, &rkey)),
+        cid: Some(record.cid().to_string()),
+        validation_status,
+    };
+    let action = if kind == CREATE { WriteAction::Create(record) } else { WriteAction::Update(record) };
+    Ok((RecordWrite { collection, rkey, action }, result))
+}

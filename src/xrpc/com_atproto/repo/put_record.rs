@@ -1,0 +1,49 @@
+//! `com.atproto.repo.putRecord`: a record at a given place of the caller's repo, new or changed.
+
+use std::sync::Arc;
+
+use atproto_data::{Nsid, RecordKey};
+use serde::Serialize;
+
+use super::write_input::{
+    CommitOutput, Validation, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, swap_record,
+};
+use crate::app::App;
+use crate::repo::{RecordWrite, WriteAction};
+use crate::server::{Accepts, Method, XrpcResult, respond};
+use crate::xrpc::Call;
+use crate::xrpc::repo_error::{own_repo_error, record_uri};
+
+pub(crate) const METHOD: Method<App> =
+    Method::procedure("com.atproto.repo.putRecord", WRITE_AUTH, Accepts::Json(WRITE_LIMIT), |app, call| {
+        Box::pin(handle(app, call))
+    });
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Output {
+    uri: String,
+    cid: String,
+    /// Absent where the record was the same already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<CommitOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_status: Option<&'static str>,
+}
+
+async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
+    let repo = own_repo(&app, &call.caller, &call.input).await?;
+    let collection: Nsid = call.input.required("collection")?;
+    let rkey: RecordKey = call.input.required("rkey")?;
+    let validation = Validation::read(&call.input)?;
+    let swap = swap_record(&call.input)?;
+    let swap_commit = swap_commit(&call.input)?;
+    let record = call.input.take_required_object("record")?.into_map();
+
+    let validation_status = validation.status_of_unknown(&collection)?;
+    let record = prepare(&collection, &rkey, record)?;
+    let (uri, cid) = (record_uri(&repo.did, &collection, &rkey), record.cid().to_string());
+    let write = RecordWrite { collection, rkey, action: WriteAction::Put { record, swap } };
+    let written = app.repos.write(repo, vec![write], swap_commit).await.map_err(own_repo_error)?;
+    respond::json(&Output { uri, cid, commit: written.commit.map(CommitOutput::from), validation_status })
+}

@@ -1,0 +1,95 @@
+//! What the four methods that write records have in common.
+
+use atproto_data::{AtIdentifier, Cid, Map, Nsid, RecordKey, Value};
+use serde::Serialize;
+
+use crate::app::App;
+use crate::repo::{CommitInfo, PreparedRecord, RecordSwap, RepoRef};
+use crate::server::{Access, Auth, Input, XrpcError};
+use crate::server::auth::Status;
+use crate::xrpc::caller::Caller;
+
+/// The size limit of the bodies of these methods, in bytes.
+pub(super) const WRITE_LIMIT: usize = 1_000_000;
+
+/// Who may write records: the owner of an active account.
+pub(super) const WRITE_AUTH: Auth = Auth::Access(Access::STANDARD.status(Status::Active));
+
+/// A commit in an answer.
+#[derive(Serialize)]
+pub(super) struct CommitOutput {
+    cid: String,
+    rev: String,
+}
+
+impl From<CommitInfo> for CommitOutput {
+    fn from(commit: CommitInfo) -> Self {
+        CommitOutput { cid: commit.cid.to_string(), rev: commit.rev.to_string() }
+    }
+}
+
+/// The caller's own repo, which the field `repo` has to name by DID or handle.
+pub(super) async fn own_repo(app: &App, caller: &Caller, input: &Input) -> Result<RepoRef, XrpcError> {
+    let named: AtIdentifier = input.required("repo")?;
+    let own = &caller.access()?.account;
+    let is_own = match &named {
+        AtIdentifier::Did(did) => *did == own.did,
+        AtIdentifier::Handle(handle) => *handle == own.handle,
+    };
+    if is_own {
+        return Ok(RepoRef { account_id: own.account_id, repo_id: own.repo_id, did: own.did.clone() });
+    }
+    match app.accounts.find(&named).await.map_err(|error| XrpcError::internal(&error))? {
+        Some(_) => Err(XrpcError::authentication_required()),
+        None => Err(XrpcError::forbidden_as("AccountNotFound", "Account not found")),
+    }
+}
+
+/// How records are to be validated (`validate`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Validation {
+    /// Known types must be valid.
+    IfKnown,
+    /// The type must be known and valid.
+    Required,
+    /// Nothing is validated.
+    Off,
+}
+
+impl Validation {
+    pub(super) fn read(input: &Input) -> Result<Validation, XrpcError> {
+        Ok(match input.optional_flag("validate")? {
+            None => Validation::IfKnown,
+            Some(true) => Validation::Required,
+            Some(false) => Validation::Off,
+        })
+    }
+
+    /// The `validationStatus` of a record of a collection whose schema this server does not have.
+    pub(super) fn status_of_unknown(self, collection: &Nsid) -> Result<Option<&'static str>, XrpcError> {
+        match self {
+            Validation::IfKnown => Ok(Some("unknown")),
+            Validation::Required => Err(XrpcError::invalid_request(format!("Unknown lexicon type: {collection}"))),
+            Validation::Off => Ok(None),
+        }
+    }
+}
+
+/// Checks and encodes a record.
+pub(super) fn prepare(collection: &Nsid, rkey: &RecordKey, record: Map) -> Result<PreparedRecord, XrpcError> {
+    PreparedRecord::new(collection, rkey, record).map_err(|error| XrpcError::invalid_request(error.to_string()))
+}
+
+/// `swapCommit`.
+pub(super) fn swap_commit(input: &Input) -> Result<Option<Cid>, XrpcError> {
+    input.optional("swapCommit")
+}
+
+/// `swapRecord`: absent means anything, null means no record.
+pub(super) fn swap_record(input: &Input) -> Result<RecordSwap, XrpcError> {
+    match input.get("swapRecord") {
+        None => Ok(RecordSwap::Any),
+        Some(Value::Null) => Ok(RecordSwap::Absent),
+        Some(_) => input.required("swapRecord").map(RecordSwap::At),
+    }
+}

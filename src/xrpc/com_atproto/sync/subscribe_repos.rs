@@ -1,0 +1,143 @@
+//! `com.atproto.sync.subscribeRepos`: the firehose, over a WebSocket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atproto_repo::frame::{error_frame, info_frame};
+use axum::extract::FromRequestParts as _;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::IntoResponse as _;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::sequencer::{Delivery, StartError, Subscriber};
+use crate::server::{Method, XrpcError, XrpcResult};
+use crate::xrpc::Call;
+
+pub(crate) const METHOD: Method<App> =
+    Method::subscription("com.atproto.sync.subscribeRepos", |app, call| Box::pin(handle(app, call)));
+
+/// Time between pings: proxies cut connections on which nothing moves.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+/// A subscriber that takes nothing for so long is gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// A subscriber that answers no ping for so long is gone.
+const PONG_TIMEOUT: Duration = Duration::from_secs(75);
+/// What a subscriber may send: pongs and a close frame; anything else is ignored up to this size.
+const MAX_INCOMING_BYTES: usize = 4 << 10;
+/// WebSocket close codes (RFC 6455 §7.4.1).
+const CLOSE_POLICY: u16 = 1008;
+const CLOSE_GOING_AWAY: u16 = 1001;
+
+async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
+    // A cursor that is no number is told so over the WebSocket, as in the reference.
+    let cursor = call.params.optional_integer("cursor", i64::MIN..=i64::MAX);
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut call.parts, &())
+        .await
+        .map_err(|rejection| XrpcError::new(rejection.status(), "InvalidRequest", rejection.body_text()))?;
+    let serve = move |mut socket: WebSocket| async move {
+        // However it ends, the connection is closed then.
+        let _ = match cursor {
+            Ok(cursor) => subscribe(&app, socket, cursor).await,
+            Err(error) => refuse(&mut socket, "InvalidRequest", &error.message).await,
+        };
+    };
+    Ok(upgrade.max_message_size(MAX_INCOMING_BYTES).on_upgrade(serve).into_response())
+}
+
+/// The connection ended.
+struct Gone;
+
+async fn subscribe(app: &App, mut socket: WebSocket, cursor: Option<i64>) -> Result<(), Gone> {
+    let subscriber = match app.sequencer.subscribe(cursor).await {
+        Ok(subscriber) => subscriber,
+        Err(error @ StartError::FutureCursor) => return refuse(&mut socket, "FutureCursor", &error.to_string()).await,
+        Err(StartError::Store(error)) => {
+            tracing::error!(%error, "a subscription cannot start");
+            return refuse(&mut socket, "InternalServerError", "Internal Server Error").await;
+        }
+    };
+    if subscriber.is_outdated() {
+        let message = "Requested cursor exceeded limit. Possibly missing events";
+        send(&mut socket, Message::Binary(info_frame("OutdatedCursor", message).into())).await?;
+    }
+    Connection { socket, subscriber, stop: app.stopping(), heard: Instant::now() }.run().await
+}
+
+struct Connection {
+    socket: WebSocket,
+    subscriber: Subscriber,
+    stop: CancellationToken,
+    /// When the subscriber last sent anything.
+    heard: Instant,
+}
+
+impl Connection {
+    async fn run(mut self) -> Result<(), Gone> {
+        let mut ping = tokio::time::interval(PING_INTERVAL);
+        loop {
+            tokio::select! {
+                delivery = self.subscriber.next() => match delivery {
+                    Ok(Delivery::Events(events)) => {
+                        for event in events {
+                            self.listen()?;
+                            send(&mut self.socket, Message::Binary(event.frame)).await?;
+                        }
+                    }
+                    Ok(Delivery::TooSlow) => {
+                        return refuse(&mut self.socket, "ConsumerTooSlow", "Stream consumer too slow").await;
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the event log cannot be read");
+                        return refuse(&mut self.socket, "InternalServerError", "Internal Server Error").await;
+                    }
+                },
+                incoming = self.socket.recv() => self.received(incoming)?,
+                _ = ping.tick() => {
+                    if self.heard.elapsed() > PONG_TIMEOUT {
+                        return Err(Gone);
+                    }
+                    send(&mut self.socket, Message::Ping(axum::body::Bytes::new())).await?;
+                }
+                () = self.stop.cancelled() => {
+                    let close = CloseFrame { code: CLOSE_GOING_AWAY, reason: "server restarts".into() };
+                    return send(&mut self.socket, Message::Close(Some(close))).await;
+                }
+            }
+        }
+    }
+
+    fn received(&mut self, incoming: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
+        match incoming {
+            None | Some(Err(_) | Ok(Message::Close(_))) => Err(Gone),
+            Some(Ok(_)) => {
+                self.heard = Instant::now();
+                Ok(())
+            }
+        }
+    }
+
+    /// While a backfill keeps the connection busy, takes note of what has come in.
+    fn listen(&mut self) -> Result<(), Gone> {
+        use futures_util::FutureExt as _;
+        while let Some(incoming) = self.socket.recv().now_or_never() {
+            self.received(incoming)?;
+        }
+        Ok(())
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+    match tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+/// Sends an error frame and closes with the error's name as reason.
+async fn refuse(socket: &mut WebSocket, error: &str, message: &str) -> Result<(), Gone> {
+    send(socket, Message::Binary(error_frame(error, message).into())).await?;
+    let close = CloseFrame { code: CLOSE_POLICY, reason: error.to_owned().into() };
+    send(socket, Message::Close(Some(close))).await
+}

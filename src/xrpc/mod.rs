@@ -1,0 +1,35 @@
+//! The XRPC methods: one method, one file, found by its NSID. Handlers parse, call the domain and answer; no SQL here.
+
+mod auth;
+mod caller;
+mod com_atproto;
+mod record_json;
+mod repo_error;
+
+use crate::app::App;
+use crate::server::Method;
+
+pub use caller::Caller;
+
+pub(crate) use auth::authenticate;
+
+/// A call of one of our methods.
+pub(crate) type Call = crate::server::Call<Caller>;
+
+/// All methods that this server answers itself.
+pub(crate) static METHODS: &[Method<App>] = &[
+    com_atproto::repo::apply_writes::METHOD,
+    com_atproto::repo::create_record::METHOD,
+    com_atproto::repo::delete_record::METHOD,
+    com_atproto::repo::describe_repo::METHOD,
+    com_atproto::repo::get_record::METHOD,
+    com_atproto::repo::list_records::METHOD,
+    com_atproto::repo::put_record::METHOD,
+    com_atproto::sync::get_blocks::METHOD,
+    com_atproto::sync::get_latest_commit::METHOD,
+    com_atproto::sync::get_record::METHOD,
+    com_atproto::sync::get_repo::METHOD,
+    com_atproto::sync::get_repo_status::METHOD,
+    com_atproto::sync::list_repos::METHOD,
+    com_atproto::sync::subscribe_repos::METHOD,
+];

@@ -1,0 +1,52 @@
+//! Errors of repos as clients see them.
+
+use atproto_data::{Did, Nsid, RecordKey};
+
+use crate::account::{Account, AccountStatus};
+use crate::repo::RepoError;
+use crate::server::XrpcError;
+use crate::store::StoreError;
+
+/// `at://did/collection/rkey`.
+pub(super) fn record_uri(did: &Did, collection: &Nsid, rkey: &RecordKey) -> String {
+    format!("at://{did}/{collection}/{rkey}")
+}
+
+/// An error of a write in the caller's own repo.
+pub(super) fn own_repo_error(error: RepoError) -> XrpcError {
+    match error {
+        RepoError::InvalidSwap(message) => XrpcError::bad_request("InvalidSwap", message),
+        RepoError::BlobNotFound(_) => XrpcError::bad_request("BlobNotFound", error.to_string()),
+        RepoError::Inactive => XrpcError::unauthorized("AccountDeactivated", "Account is deactivated"),
+        RepoError::RecordExists(_)
+        | RepoError::RecordMissing(_)
+        | RepoError::TooManyWrites { .. }
+        | RepoError::EventTooLarge
+        | RepoError::Tree(_) => XrpcError::invalid_request(error.to_string()),
+        other => read_error(other),
+    }
+}
+
+/// An error of a read.
+pub(super) fn read_error(error: RepoError) -> XrpcError {
+    match error {
+        RepoError::NotFound => XrpcError::bad_request("RepoNotFound", "Could not find repo"),
+        RepoError::Busy => XrpcError::not_enough_resources(error.to_string()),
+        RepoError::Store(StoreError::DiskFull | StoreError::WritesStopped | StoreError::Closed) => {
+            XrpcError::not_enough_resources("The server cannot write at the moment, try again later")
+        }
+        other => XrpcError::internal(&other),
+    }
+}
+
+/// Why nobody but its owner and admins may see an account's data; nothing if it is active.
+pub(super) fn not_active(account: &Account) -> Option<XrpcError> {
+    let did = &account.did;
+    match account.status {
+        AccountStatus::Active => None,
+        AccountStatus::TakenDown => {
+            Some(XrpcError::bad_request("RepoTakendown", format!("Repo has been takendown: {did}")))
+        }
+        AccountStatus::Deactivated => Some(XrpcError::bad_request("RepoDeactivated", format!("Repo has been deactivated: {did}"))),
+    }
+}

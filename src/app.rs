@@ -86,7 +86,7 @@ impl App {
         let plc: Arc<dyn PlcDirectory> = Arc::new(PlcClient::new(&config.identity.plc_url)?);
         let clock_id = u16::from_be_bytes(random::bytes(random.as_ref()));
         let repos = Repos::new(store.clone(), keys, Arc::clone(&clock), clock_id, config.storage.repo_cache_bytes);
-        let request_ids = RequestIds::new(random::bytes(random.as_ref()));
+        let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
         let accounts = Accounts::new(store.clone(), account_settings(config), clock, random, plc, sealer);
         accounts.release_interrupted().await?;
         let app = Arc::new(App {

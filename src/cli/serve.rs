@@ -1,11 +1,14 @@
 //! `pds serve`: the server with the settings of the environment.
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::{Outcome, logging};
 use crate::app::App;
 use crate::config::Config;
-use crate::server;
+use crate::server::health::Phase;
+use crate::server::router::{self, RequestIds};
+use crate::server::{lifecycle, listen};
 
 pub(super) async fn run() -> Outcome {
     let config = Config::from_env()?;
@@ -19,10 +22,16 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     let listener = TcpListener::bind((config.service.bind_address, config.service.port)).await?;
     config.service.listens_on(listener.local_addr()?.port());
     let url = format!("http://localhost:{}", config.service.port);
-    let stop = server::lifecycle::stop_on_signals()?;
+    let stop = lifecycle::stop_on_signals()?;
+
+    // The listener answers probes while the database opens and migrates.
+    let (router, routers) = watch::channel(router::not_ready(Phase::Starting, RequestIds::starting_at(0)));
+    let server = tokio::spawn(listen::serve_latest(listener, routers, stop.clone()));
     let app = App::start(&config, stop.clone()).await?;
+    router.send_replace(app.router());
     ready(&url);
-    server::serve(listener, app.router(), stop).await;
+    server.await?;
+    drop(router);
     app.close().await;
     Ok(())
 }
@@ -37,6 +46,7 @@ fn report(config: &Config) {
         tracing::warn!("{warning}");
     }
     for unknown in config.unknown() {
-        tracing::warn!("{unknown}");
+        let did_you_mean = unknown.did_you_mean.as_deref();
+        tracing::warn!(name = unknown.name, did_you_mean, "unknown setting");
     }
 }

@@ -12,7 +12,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "LOG_ENABLED",
         "Whether anything is logged: `true`, `t` or `1`; anything else means no.",
     )
-    .or("0"),
+    .or("true"),
     Setting::new(
         LEVEL,
         "Least severe level logged: `fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.",

@@ -4,6 +4,7 @@
 //! default), the struct that the rest of the program sees, and the reading between them. All 93 names of the reference
 //! server are known here, so that its operators keep their settings.
 
+pub mod admin;
 mod appview;
 mod blobs;
 mod branding;

@@ -67,22 +67,29 @@ impl ServiceConfig {
             reader.refuse("PDS_SERVICE_DID", "a DID such as did:web:pds.example.com", &did_text);
             return None;
         };
-        let public_url = if hostname == "localhost" {
-            format!("http://localhost:{port}")
-        } else {
-            format!("https://{hostname}")
-        };
         Some(Self {
+            public_url: public_url(&hostname, port),
             hostname,
             port,
             bind_address: bind_address?,
             metrics_port,
-            public_url,
             did,
             version,
             dev_mode,
         })
     }
+}
+
+impl ServiceConfig {
+    /// Notes the port that the system chose for port 0.
+    pub fn listens_on(&mut self, port: u16) {
+        self.port = port;
+        self.public_url = public_url(&self.hostname, port);
+    }
+}
+
+fn public_url(hostname: &str, port: u16) -> String {
+    if hostname == "localhost" { format!("http://localhost:{port}") } else { format!("https://{hostname}") }
 }
 
 fn read_hostname(reader: &mut Reader<'_>) -> Option<String> {

@@ -48,7 +48,7 @@ fn blob_ref(map: &Map) -> Option<BlobRef> {
     if map.get("$type").and_then(Value::as_str) != Some("blob") {
         return None;
     }
-    map.get("ref").and_then(Value::as_link).map(|cid| BlobRef { cid: *cid })
+    map.get("ref").and_then(Value::as_link).map(|cid| BlobRef { cid })
 }
 
 /// `{cid, mimeType}` and nothing else: the form of 2022, still in old repos, refused in new records.

@@ -63,13 +63,25 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     respond::json(&Output { commit: written.commit.map(CommitOutput::from), results })
 }
 
+/// Which of the three a write is.
+fn kind(input: &Input) -> Result<&'static str, XrpcError> {
+    let Some(given) = input.optional_str("$type")? else {
+        let message = "Expected an object which includes the \"$type\" property value type";
+        return Err(XrpcError::invalid_request(format!("{message} at {}", input.path())));
+    };
+    [CREATE, UPDATE, DELETE].into_iter().find(|kind| *kind == given).ok_or_else(|| {
+        let message = format!("Expected one of \"{CREATE}\", \"{UPDATE}\" or \"{DELETE}\" (got \"{given}\")");
+        input.refused(&message, "$type")
+    })
+}
+
 fn read_write(
     app: &App,
     did: &Did,
     validation: Validation,
     mut input: Input,
 ) -> Result<(RecordWrite, ResultOutput), XrpcError> {
-    let kind = input.variant(&[CREATE, UPDATE, DELETE])?;
+    let kind = kind(&input)?;
     let collection: Nsid = input.required("collection")?;
     let rkey: RecordKey = match input.optional("rkey")? {
         Some(rkey) => rkey,

@@ -1,10 +1,10 @@
 //! `com.atproto.repo.*`.
 
-pub(super) mod apply_writes;
-pub(super) mod create_record;
-pub(super) mod delete_record;
-pub(super) mod describe_repo;
-pub(super) mod get_record;
-pub(super) mod list_records;
-pub(super) mod put_record;
+pub(in crate::xrpc) mod apply_writes;
+pub(in crate::xrpc) mod create_record;
+pub(in crate::xrpc) mod delete_record;
+pub(in crate::xrpc) mod describe_repo;
+pub(in crate::xrpc) mod get_record;
+pub(in crate::xrpc) mod list_records;
+pub(in crate::xrpc) mod put_record;
 mod write_input;

@@ -1,10 +1,10 @@
 //! `com.atproto.sync.*`.
 
-pub(super) mod get_blocks;
-pub(super) mod get_latest_commit;
-pub(super) mod get_record;
-pub(super) mod get_repo;
-pub(super) mod get_repo_status;
-pub(super) mod list_repos;
+pub(in crate::xrpc) mod get_blocks;
+pub(in crate::xrpc) mod get_latest_commit;
+pub(in crate::xrpc) mod get_record;
+pub(in crate::xrpc) mod get_repo;
+pub(in crate::xrpc) mod get_repo_status;
+pub(in crate::xrpc) mod list_repos;
 mod readable_repo;
-pub(super) mod subscribe_repos;
+pub(in crate::xrpc) mod subscribe_repos;

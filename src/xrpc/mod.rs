@@ -18,6 +18,7 @@ pub(crate) type Call = crate::server::Call<Caller>;
 
 /// All methods that this server answers itself.
 pub(crate) static METHODS: &[Method<App>] = &[
+    com_atproto::identity::resolve_handle::METHOD,
     com_atproto::repo::apply_writes::METHOD,
     com_atproto::repo::create_record::METHOD,
     com_atproto::repo::delete_record::METHOD,
@@ -25,6 +26,14 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::repo::get_record::METHOD,
     com_atproto::repo::list_records::METHOD,
     com_atproto::repo::put_record::METHOD,
+    com_atproto::server::create_account::METHOD,
+    com_atproto::server::create_invite_code::METHOD,
+    com_atproto::server::create_invite_codes::METHOD,
+    com_atproto::server::create_session::METHOD,
+    com_atproto::server::delete_session::METHOD,
+    com_atproto::server::describe_server::METHOD,
+    com_atproto::server::get_session::METHOD,
+    com_atproto::server::refresh_session::METHOD,
     com_atproto::sync::get_blocks::METHOD,
     com_atproto::sync::get_latest_commit::METHOD,
     com_atproto::sync::get_record::METHOD,

@@ -1,4 +1,6 @@
 //! `com.atproto.*`.
 
+pub(super) mod identity;
 pub(super) mod repo;
+pub(super) mod server;
 pub(super) mod sync;

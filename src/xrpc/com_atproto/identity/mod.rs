@@ -1,0 +1,3 @@
+//! `com.atproto.identity.*`.
+
+pub(in crate::xrpc) mod resolve_handle;

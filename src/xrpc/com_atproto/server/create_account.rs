@@ -1,0 +1,91 @@
+//! `com.atproto.server.createAccount`: a new account with a DID of its own.
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Handle};
+use serde::Serialize;
+
+use crate::account::{CreateError, NewAccount};
+use crate::app::App;
+use crate::identity::HandleRefused;
+use crate::server::{Accepts, Auth, Input, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::xrpc::Call;
+
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    "com.atproto.server.createAccount",
+    Auth::OptionalService,
+    Accepts::Json(JSON_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Output {
+    handle: String,
+    did: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_doc: Option<serde_json::Value>,
+    access_jwt: String,
+    refresh_jwt: String,
+}
+
+async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let new = read(&call.input)?;
+    let email = new.email.clone().unwrap_or_default();
+    let created = app.accounts.create(new).await.map_err(|error| refusal(error, &email))?;
+    let session = created.session;
+    respond::json(&Output {
+        handle: session.account.handle.to_string(),
+        did: session.account.did.to_string(),
+        did_doc: created.document,
+        access_jwt: session.access_jwt,
+        refresh_jwt: session.refresh_jwt,
+    })
+}
+
+fn read(input: &Input) -> Result<NewAccount, XrpcError> {
+    let handle: Handle = input.required("handle")?;
+    let text = |name| input.optional_str(name).map(|text| text.map(str::to_owned));
+    let new = NewAccount {
+        handle,
+        email: text("email")?,
+        password: text("password")?,
+        invite_code: text("inviteCode")?,
+        recovery_key: text("recoveryKey")?,
+    };
+    let did: Option<Did> = input.optional("did")?;
+    if input.get("plcOp").is_some() {
+        return Err(XrpcError::invalid_request("Unsupported input: \"plcOp\""));
+    }
+    if let Some(did) = did {
+        let message = format!("Missing auth to create account with did: {did}");
+        return Err(XrpcError::authentication_failed(message));
+    }
+    Ok(new)
+}
+
+fn refusal(error: CreateError, email: &str) -> XrpcError {
+    let message = error.to_string();
+    match error {
+        CreateError::EmailMissing
+        | CreateError::EmailRefused
+        | CreateError::PasswordTooLong
+        | CreateError::RecoveryKey
+        | CreateError::HandleTaken(_) => XrpcError::invalid_request(message),
+        CreateError::EmailTaken => XrpcError::invalid_request(format!("{message}: {email}")),
+        CreateError::Handle(refused) => XrpcError::bad_request(handle_error(&refused), message),
+        CreateError::Invite(_) => XrpcError::bad_request("InvalidInviteCode", message),
+        CreateError::Plc(_) => XrpcError::upstream_failure(message),
+        CreateError::Interrupted | CreateError::Password(_) => XrpcError::not_enough_resources(message),
+        CreateError::Key(_) | CreateError::Store(_) => XrpcError::internal(&error),
+    }
+}
+
+/// The error name for a handle that is against the rules.
+fn handle_error(refused: &HandleRefused) -> &'static str {
+    match refused {
+        HandleRefused::Reserved => "HandleNotAvailable",
+        HandleRefused::UnsupportedDomain => "UnsupportedDomain",
+        _ => "InvalidHandle",
+    }
+}

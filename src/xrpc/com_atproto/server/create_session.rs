@@ -1,0 +1,36 @@
+//! `com.atproto.server.createSession`: logs in.
+
+use std::sync::Arc;
+
+use super::session_output::SessionOutput;
+use crate::account::{Login, LoginError};
+use crate::app::App;
+use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::xrpc::Call;
+
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    "com.atproto.server.createSession",
+    Auth::None,
+    Accepts::Json(JSON_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
+
+async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let login = Login {
+        identifier: call.input.required_str("identifier")?.to_owned(),
+        password: call.input.required_str("password")?.to_owned(),
+        allow_takendown: call.input.flag("allowTakendown")?,
+    };
+    let session = app.accounts.log_in(login).await.map_err(refusal)?;
+    respond::json(&SessionOutput::from(session))
+}
+
+fn refusal(error: LoginError) -> XrpcError {
+    let message = error.to_string();
+    match error {
+        LoginError::Wrong | LoginError::TooLong => XrpcError::authentication_failed(message),
+        LoginError::TakenDown => XrpcError::unauthorized("AccountTakedown", message),
+        LoginError::Password(_) => XrpcError::not_enough_resources(message),
+        LoginError::Store(error) => XrpcError::internal(&error),
+    }
+}

@@ -111,9 +111,9 @@ impl Accounts {
             }
         };
         held.forget();
-        let document = self.0.plc.document(&did).await;
+        let document = self.did_document(&did).await;
         let document = document.inspect_err(|error| tracing::warn!(%error, %did, "no DID document for a new account"));
-        Ok(CreatedAccount { session, document: document.ok().flatten() })
+        Ok(CreatedAccount { session, document: document.ok() })
     }
 
     /// Checks what needs no database; gives the e-mail address.

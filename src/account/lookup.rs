@@ -34,7 +34,7 @@ impl Accounts {
     /// # Errors
     /// If the database cannot be read.
     pub async fn find_did(&self, did: &Did) -> Result<Option<Account>, StoreError> {
-        self.find_by(BY_DID, did.as_str()).await
+        self.find_one(BY_DID, did.as_str()).await
     }
 
     /// The account with a handle, whatever its status.
@@ -42,10 +42,10 @@ impl Accounts {
     /// # Errors
     /// If the database cannot be read.
     pub async fn find_handle(&self, handle: &Handle) -> Result<Option<Account>, StoreError> {
-        self.find_by(BY_HANDLE, handle.as_str()).await
+        self.find_one(BY_HANDLE, handle.as_str()).await
     }
 
-    async fn find_by(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {
+    async fn find_one(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {
         let row = sqlx::query(sql).bind(key).fetch_optional(&mut *self.0.store.read().await?).await?;
         row.as_ref().map(Account::from_row).transpose()
     }

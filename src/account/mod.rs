@@ -1,6 +1,7 @@
 //! Accounts: creation, passwords, sessions, invites and status. Knows nothing of HTTP.
 
 mod create;
+mod document;
 mod email;
 mod genesis;
 mod invites;
@@ -25,6 +26,7 @@ use crate::random::Random;
 use crate::store::Store;
 
 pub use create::{CreateError, CreatedAccount, NewAccount};
+pub use document::DocumentError;
 pub use invites::{ADMIN, InviteError};
 pub use login::{Login, LoginError};
 pub use password::PasswordError;
@@ -33,6 +35,7 @@ pub use sessions::{Access, RefreshError, Session};
 pub use status::{Account, AccountStatus};
 pub use token::{RefreshToken, Scope, TokenError};
 
+use document::Documents;
 use password::Passwords;
 use token::Tokens;
 
@@ -70,6 +73,7 @@ struct Inner {
     handle_rules: HandleRules,
     passwords: Passwords,
     tokens: Tokens,
+    documents: Documents,
 }
 
 impl Accounts {
@@ -85,7 +89,9 @@ impl Accounts {
         let handle_rules = HandleRules::new(&settings.hostname, &settings.service_handle_domains);
         let passwords = Passwords::new(Arc::clone(&random));
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
-        Accounts(Arc::new(Inner { store, clock, random, plc, sealer, settings, handle_rules, passwords, tokens }))
+        let documents = Documents::new(Arc::clone(&plc));
+        let inner = Inner { store, clock, random, plc, sealer, settings, handle_rules, passwords, tokens, documents };
+        Accounts(Arc::new(inner))
     }
 
     /// The rules for handles.
@@ -101,3 +107,8 @@ impl Accounts {
 
 /// Microseconds in a second.
 const MICROS_PER_SECOND: i64 = 1_000_000;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

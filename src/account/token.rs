@@ -156,6 +156,14 @@ impl Tokens {
         self.issue(REFRESH_TYPE, &IssuedClaims { scope, aud, sub: did.as_str(), jti, iat, exp: expires_at })
     }
 
+    /// An access token as the reference issues it.
+    #[cfg(test)]
+    pub(super) fn issue_sessionless(&self, did: &Did, now: i64) -> String {
+        let (scope, aud) = (Scope::Access.as_str(), self.audience.as_str());
+        let claims = IssuedClaims { scope, aud, sub: did.as_str(), jti: None, iat: now, exp: now + ACCESS_SECONDS };
+        self.issue(ACCESS_TYPE, &claims)
+    }
+
     fn issue(&self, token_type: &str, claims: &IssuedClaims<'_>) -> String {
         let header = Header { typ: Some(token_type.to_owned()), ..Header::new(Algorithm::HS256) };
         #[expect(clippy::expect_used, reason = "strings and integers are always JSON, and HMAC takes any key")]

@@ -1,0 +1,6 @@
+//! Accounts as their callers see them.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod creation;
+mod sessions;

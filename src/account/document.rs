@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atproto_data::Did;
+use atproto_plc::State;
 use moka::future::Cache;
 use serde_json::Value;
 
-use super::Accounts;
-use crate::identity::{PlcDirectory, PlcError};
+use super::{Account, Accounts};
+use crate::identity::{PlcDirectory, PlcError, signing_keys};
+use crate::store::StoreError;
 
 /// Documents kept, and for how long: anybody may ask for them, but the directory should not be asked each time.
 const CACHED_DOCUMENTS: u64 = 2_000;
-const KEPT_FOR: Duration = Duration::from_secs(5 * 60);
+const KEPT_FOR: Duration = Duration::from_mins(5);
 
 /// Why there is no DID document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +35,10 @@ pub(super) struct Documents {
 
 impl Documents {
     pub(super) fn new(plc: Arc<dyn PlcDirectory>) -> Documents {
-        let cache = Cache::builder().max_capacity(CACHED_DOCUMENTS).time_to_live(KEPT_FOR).build();
+        let cache = Cache::builder()
+            .max_capacity(CACHED_DOCUMENTS)
+            .time_to_live(KEPT_FOR)
+            .build();
         Documents { plc, cache }
     }
 }
@@ -51,6 +56,17 @@ impl Accounts {
         let document = plc.document(did).await?.ok_or(DocumentError::Unknown)?;
         cache.insert(did.clone(), document.clone()).await;
         Ok(document)
+    }
+
+    /// What an account's DID should say to be hosted here: keys, handle and service. Nothing if the account has no signing key.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn recommended_credentials(&self, account: &Account) -> Result<Option<State>, StoreError> {
+        let public_key = signing_keys::public_key(&mut *self.0.store.read().await?, &account.did).await?;
+        let rotation_keys = self.rotation_keys(None);
+        let public_url = &self.0.settings.public_url;
+        Ok(public_key.map(|key| State::for_account(&key, &account.handle, public_url, rotation_keys)))
     }
 
     /// Drops an account's DID document from memory, because it changed.

@@ -16,7 +16,9 @@ static DISPOSABLE: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("disp
 
 /// Whether an address can have an account here: well formed, and not a throw-away one.
 pub(super) fn is_acceptable(address: &str) -> bool {
-    let Some((local, domain)) = address.rsplit_once('@') else { return false };
+    let Some((local, domain)) = address.rsplit_once('@') else {
+        return false;
+    };
     address.len() <= MAX_ADDRESS && is_local_part(local) && is_domain(domain) && !is_disposable(domain)
 }
 
@@ -27,7 +29,10 @@ pub(super) fn key(address: &str) -> String {
 
 fn is_local_part(text: &str) -> bool {
     let is_atom = |atom: &str| {
-        !atom.is_empty() && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || ATEXT.contains(&byte))
+        !atom.is_empty()
+            && atom
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || ATEXT.contains(&byte))
     };
     text.len() <= MAX_LOCAL_PART && text.split('.').all(is_atom)
 }
@@ -39,7 +44,10 @@ fn is_domain(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let ends_in_a_name = text.rsplit('.').next().is_some_and(|tld| tld.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    let ends_in_a_name = text
+        .rsplit('.')
+        .next()
+        .is_some_and(|tld| tld.bytes().any(|byte| byte.is_ascii_alphabetic()));
     text.contains('.') && text.split('.').all(is_label) && ends_in_a_name
 }
 
@@ -63,7 +71,10 @@ mod tests {
     #[test]
     fn addresses() {
         let long = format!("{}@mail.test", "x".repeat(65));
-        let longest = format!("x@{}.test", ["y".repeat(63), "y".repeat(63), "y".repeat(63), "y".repeat(63)].join("."));
+        let longest = format!(
+            "x@{}.test",
+            ["y".repeat(63), "y".repeat(63), "y".repeat(63), "y".repeat(63)].join(".")
+        );
         for (address, expected) in [
             ("alice@mail.test", true),
             ("Bob.O'Brien+pds@Mail.test", true),
@@ -98,6 +109,10 @@ mod tests {
 
     #[test]
     fn the_list_is_of_lower_case_domains() {
-        assert!(DISPOSABLE.iter().all(|domain| is_domain(domain) && *domain == domain.to_ascii_lowercase()));
+        assert!(
+            DISPOSABLE
+                .iter()
+                .all(|domain| is_domain(domain) && *domain == domain.to_ascii_lowercase())
+        );
     }
 }

@@ -22,7 +22,12 @@ impl FirstCommit {
     pub(super) fn sign(did: &Did, handle: &Handle, key: &SigningKey, now: i64, clock_id: u16) -> FirstCommit {
         let tree = Tree::empty();
         let rev = Tid::from_parts(now.unsigned_abs(), clock_id);
-        let commit = UnsignedCommit { did: did.clone(), data: tree.root(), rev }.sign(key);
+        let commit = UnsignedCommit {
+            did: did.clone(),
+            data: tree.root(),
+            rev,
+        }
+        .sign(key);
 
         let mut alone = Vec::new();
         car::write_header(&mut alone, Some(&commit.cid));
@@ -31,7 +36,15 @@ impl FirstCommit {
         for node in tree.proof(b"") {
             car::write_block(&mut whole, node.cid, node.bytes);
         }
-        let first = CommitEvent { did, commit: &commit.cid, rev, since: None, prev_data: None, ops: &[], blocks: &whole };
+        let first = CommitEvent {
+            did,
+            commit: &commit.cid,
+            rev,
+            since: None,
+            prev_data: None,
+            ops: &[],
+            blocks: &whole,
+        };
         let events = [
             identity_event(did, Some(handle)),
             account_event(did, None),
@@ -43,13 +56,12 @@ impl FirstCommit {
 
     /// Stores the repo; returns its number.
     pub(super) async fn insert(&self, connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-        let row =
-            sqlx::query("INSERT INTO repo (commit_cid, rev, commit_data) VALUES ($1, $2, $3) RETURNING repo_id")
-                .bind(self.commit.cid.as_bytes().to_vec())
-                .bind(self.rev.as_u64().cast_signed())
-                .bind(&self.commit.bytes)
-                .fetch_one(connection)
-                .await?;
+        let row = sqlx::query("INSERT INTO repo (commit_cid, rev, commit_data) VALUES ($1, $2, $3) RETURNING repo_id")
+            .bind(self.commit.cid.as_bytes().to_vec())
+            .bind(self.rev.as_u64().cast_signed())
+            .bind(&self.commit.bytes)
+            .fetch_one(connection)
+            .await?;
         Ok(row.try_get(0)?)
     }
 }

@@ -42,7 +42,12 @@ impl Accounts {
         let now = self.0.clock.now_micros();
         let invites: Vec<(String, Vec<String>)> = owners
             .into_iter()
-            .map(|owner| (owner, std::iter::repeat_with(|| self.new_invite_code()).take(count).collect()))
+            .map(|owner| {
+                (
+                    owner,
+                    std::iter::repeat_with(|| self.new_invite_code()).take(count).collect(),
+                )
+            })
             .collect();
         let stored = self.0.store.change(move |tx| {
             Box::pin(async move {
@@ -100,7 +105,11 @@ pub(super) async fn check(connection: &mut SqliteConnection, code: &str) -> Resu
     .await
     .map_err(StoreError::from)?;
     let left: i64 = row.map_or(Ok(0), |row| row.try_get(0)).map_err(StoreError::from)?;
-    if left > 0 { Ok(()) } else { Err(InviteError::NotAvailable) }
+    if left > 0 {
+        Ok(())
+    } else {
+        Err(InviteError::NotAvailable)
+    }
 }
 
 /// Notes that an account was made with the code.

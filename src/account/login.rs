@@ -65,8 +65,11 @@ impl Accounts {
         if !password::can_be_tried(&login.password) {
             return Err(LoginError::TooLong);
         }
-        let found =
-            if login.identifier.len() <= MAX_IDENTIFIER { self.find_login(&login.identifier).await? } else { None };
+        let found = if login.identifier.len() <= MAX_IDENTIFIER {
+            self.find_login(&login.identifier).await?
+        } else {
+            None
+        };
         let (account, hash) = found.unzip();
         let hash = hash.flatten();
         let verdict = self.0.passwords.verify(&login.password, hash.clone()).await?;

@@ -11,11 +11,21 @@ const BY_DID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHE
 const BY_HANDLE: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.handle = $1");
 
 /// Two statements per look-up for login, which needs the password's hash too.
-const LOGIN_BY_DID: &str = concat!("SELECT ", account_columns!(), ", a.password_hash FROM account a WHERE a.did = $1");
-const LOGIN_BY_HANDLE: &str =
-    concat!("SELECT ", account_columns!(), ", a.password_hash FROM account a WHERE a.handle = $1");
-const LOGIN_BY_EMAIL: &str =
-    concat!("SELECT ", account_columns!(), ", a.password_hash FROM account a WHERE a.email_key = $1");
+const LOGIN_BY_DID: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", a.password_hash FROM account a WHERE a.did = $1"
+);
+const LOGIN_BY_HANDLE: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", a.password_hash FROM account a WHERE a.handle = $1"
+);
+const LOGIN_BY_EMAIL: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", a.password_hash FROM account a WHERE a.email_key = $1"
+);
 
 impl Accounts {
     /// The account with a DID or handle, whatever its status.
@@ -46,7 +56,10 @@ impl Accounts {
     }
 
     async fn find_one(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {
-        let row = sqlx::query(sql).bind(key).fetch_optional(&mut *self.0.store.read().await?).await?;
+        let row = sqlx::query(sql)
+            .bind(key)
+            .fetch_optional(&mut *self.0.store.read().await?)
+            .await?;
         row.as_ref().map(Account::from_row).transpose()
     }
 
@@ -61,7 +74,10 @@ impl Accounts {
         } else {
             (LOGIN_BY_HANDLE, key)
         };
-        let row = sqlx::query(sql).bind(key).fetch_optional(&mut *self.0.store.read().await?).await?;
+        let row = sqlx::query(sql)
+            .bind(key)
+            .fetch_optional(&mut *self.0.store.read().await?)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some((Account::from_row(&row)?, row.try_get(Account::COLUMNS)?)))
     }

@@ -1,19 +1,21 @@
 //! Accounts: creation, passwords, sessions, invites and status. Knows nothing of HTTP.
 
+mod account_row;
 mod create;
 mod document;
 mod email;
 mod genesis;
+mod held;
 mod invites;
 mod login;
 mod lookup;
 mod password;
 mod pending;
+mod refresh;
 mod sessions;
+mod settle;
 mod status;
 mod token;
-
-
 
 use std::sync::Arc;
 
@@ -30,8 +32,9 @@ pub use document::DocumentError;
 pub use invites::{ADMIN, InviteError};
 pub use login::{Login, LoginError};
 pub use password::PasswordError;
-pub use pending::Settled;
-pub use sessions::{Access, RefreshError, Session};
+pub use refresh::RefreshError;
+pub use sessions::{Access, Session};
+pub use settle::Settled;
 pub use status::{Account, AccountStatus};
 pub use token::{RefreshToken, Scope, TokenError};
 
@@ -90,7 +93,18 @@ impl Accounts {
         let passwords = Passwords::new(Arc::clone(&random));
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
         let documents = Documents::new(Arc::clone(&plc));
-        let inner = Inner { store, clock, random, plc, sealer, settings, handle_rules, passwords, tokens, documents };
+        let inner = Inner {
+            store,
+            clock,
+            random,
+            plc,
+            sealer,
+            settings,
+            handle_rules,
+            passwords,
+            tokens,
+            documents,
+        };
         Accounts(Arc::new(inner))
     }
 

@@ -1,5 +1,6 @@
 //! Passwords: argon2id, and the reference server's scrypt hashes until their owners log in.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use argon2::password_hash::phc::PasswordHash;
@@ -81,7 +82,11 @@ fn utf16_length(text: &str) -> usize {
 impl Passwords {
     pub(super) fn new(random: Arc<dyn Random>) -> Passwords {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Passwords { random, cores: Arc::new(Semaphore::new(cores)), places: Arc::new(Semaphore::new(cores + MAX_WAITING)) }
+        Passwords {
+            random,
+            cores: Arc::new(Semaphore::new(cores)),
+            places: Arc::new(Semaphore::new(cores + MAX_WAITING)),
+        }
     }
 
     /// Hashes a new password.
@@ -89,7 +94,9 @@ impl Passwords {
         let salt = random::bytes::<SALT_BYTES>(&*self.random);
         let password = Zeroizing::new(password.to_owned());
         let hashed = self.run(move || {
-            let hash: PasswordHash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt).map_err(failed)?;
+            let hash: PasswordHash = argon2()?
+                .hash_password_with_salt(password.as_bytes(), &salt)
+                .map_err(failed)?;
             Ok(hash.to_string())
         });
         hashed.await?
@@ -102,7 +109,9 @@ impl Passwords {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, PasswordError> {
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| PasswordError::Busy)?;
+        let place = Arc::clone(&self.places)
+            .try_acquire_owned()
+            .map_err(|_| PasswordError::Busy)?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(failed)?;
         // Both are held until the work is done, also if nobody waits for it any more.
         let task = tokio::task::spawn_blocking(move || {
@@ -121,7 +130,11 @@ fn argon2() -> Result<Argon2<'static>, PasswordError> {
 fn verify(password: &[u8], stored: Option<&str>) -> Result<Verdict, PasswordError> {
     let known = stored.unwrap_or(NOBODYS);
     if !known.starts_with('$') {
-        return Ok(if verify_scrypt(password, known)? { Verdict::RightButOutdated } else { Verdict::Wrong });
+        return Ok(if verify_scrypt(password, known)? {
+            Verdict::RightButOutdated
+        } else {
+            Verdict::Wrong
+        });
     }
     let hash = PasswordHash::new(known).map_err(failed)?;
     let is_right = Argon2::default().verify_password(password, &hash).is_ok();
@@ -140,7 +153,11 @@ fn verify_scrypt(password: &[u8], stored: &str) -> Result<bool, PasswordError> {
     let params = scrypt::Params::new(SCRYPT_LOG_N, SCRYPT_R, SCRYPT_P).map_err(failed)?;
     let mut hash = [0; SCRYPT_BYTES];
     scrypt::scrypt(password, salt.as_bytes(), &params, &mut hash).map_err(failed)?;
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hash.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
     Ok(hex.as_bytes().ct_eq(expected.as_bytes()).into())
 }
 
@@ -168,18 +185,36 @@ mod tests {
         let passwords = passwords();
         let hash = passwords.hash("pässword").await.unwrap();
         assert!(hash.starts_with(CURRENT), "{hash}");
-        assert_eq!(passwords.verify("pässword", Some(hash.clone())).await.unwrap(), Verdict::Right);
-        assert_eq!(passwords.verify("password", Some(hash.clone())).await.unwrap(), Verdict::Wrong);
+        assert_eq!(
+            passwords.verify("pässword", Some(hash.clone())).await.unwrap(),
+            Verdict::Right
+        );
+        assert_eq!(
+            passwords.verify("password", Some(hash.clone())).await.unwrap(),
+            Verdict::Wrong
+        );
         assert_ne!(passwords.hash("pässword").await.unwrap(), hash, "salted");
     }
 
     #[tokio::test]
     async fn hashes_of_the_reference_verify_and_are_outdated() {
         let passwords = passwords();
-        let verdict = passwords.verify("hunter2", Some(REFERENCE_HASH.to_owned())).await.unwrap();
+        let verdict = passwords
+            .verify("hunter2", Some(REFERENCE_HASH.to_owned()))
+            .await
+            .unwrap();
         assert_eq!(verdict, Verdict::RightButOutdated);
-        assert_eq!(passwords.verify("hunter3", Some(REFERENCE_HASH.to_owned())).await.unwrap(), Verdict::Wrong);
-        assert!(matches!(passwords.verify("x", Some("?".to_owned())).await, Err(PasswordError::Failed(_))));
+        assert_eq!(
+            passwords
+                .verify("hunter3", Some(REFERENCE_HASH.to_owned()))
+                .await
+                .unwrap(),
+            Verdict::Wrong
+        );
+        assert!(matches!(
+            passwords.verify("x", Some("?".to_owned())).await,
+            Err(PasswordError::Failed(_))
+        ));
     }
 
     #[tokio::test]
@@ -200,7 +235,9 @@ mod tests {
     #[test]
     fn lengths_are_counted_as_the_reference_does() {
         assert!(can_be_chosen(&"x".repeat(256)) && !can_be_chosen(&"x".repeat(257)));
-        assert!(can_be_chosen(&"é".repeat(256)) && can_be_chosen(&"😀".repeat(128)) && !can_be_chosen(&"😀".repeat(129)));
+        assert!(
+            can_be_chosen(&"é".repeat(256)) && can_be_chosen(&"😀".repeat(128)) && !can_be_chosen(&"😀".repeat(129))
+        );
         assert!(can_be_tried(&"x".repeat(512)) && !can_be_tried(&"x".repeat(513)));
     }
 }

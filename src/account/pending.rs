@@ -5,22 +5,16 @@
 //! so that whatever the directory has becomes their account; else the job ends what nobody came back for.
 
 use atproto_data::{Did, Handle};
+use atproto_plc::Operation;
 use atproto_plc::operation::OperationJsonError;
-use atproto_plc::{Operation, UnsignedOperation};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::create::CreateError;
 use super::{Accounts, invites};
-use crate::identity::PlcError;
 use crate::identity::sealing::SealedKey;
 use crate::store::{Row, StoreError};
 
-/// Age at which the job ends what is unsettled, µs: long enough to try again, longer than any request lasts.
-const SETTLE_AFTER: i64 = 10 * 60 * 1_000_000;
-/// Rows that one run of the job looks at.
-const SETTLE_BATCH: i64 = 50;
-
-const COLUMNS: &str = "did, handle, email_key, invite_code, public_key, sealed, sealing_key_id, operation";
+pub(super) const COLUMNS: &str = "did, handle, email_key, invite_code, public_key, sealed, sealing_key_id, operation";
 
 /// A row of table `pending_account`.
 #[derive(Clone, Debug)]
@@ -36,19 +30,8 @@ pub(super) struct Pending {
     pub(super) operation: Operation,
 }
 
-/// What the job did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settled {
-    /// DIDs that the directory never heard of: forgotten.
-    pub forgotten: usize,
-    /// DIDs that the directory had: tombstoned.
-    pub tombstoned: usize,
-    /// DIDs of which nothing could be learnt: asked again next time.
-    pub left: usize,
-}
-
 impl Pending {
-    fn from_row(row: &Row) -> Result<Pending, StoreError> {
+    pub(super) fn from_row(row: &Row) -> Result<Pending, StoreError> {
         let damaged = |what: &str| StoreError::Damaged(format!("pending account: {what}"));
         let operation: &str = row.try_get(7)?;
         Ok(Pending {
@@ -57,7 +40,10 @@ impl Pending {
             email_key: row.try_get(2)?,
             invite_code: row.try_get(3)?,
             public_key: row.try_get(4)?,
-            sealed: SealedKey { bytes: row.try_get(5)?, sealing_key_id: row.try_get(6)? },
+            sealed: SealedKey {
+                bytes: row.try_get(5)?,
+                sealing_key_id: row.try_get(6)?,
+            },
             operation: Operation::from_json(operation.as_bytes())
                 .map_err(|error: OperationJsonError| damaged(&error.to_string()))?,
         })
@@ -65,7 +51,9 @@ impl Pending {
 
     /// Whether this, under another signing key, is what `other` would register.
     fn registers_the_same(&self, other: &Pending) -> bool {
-        let (Some(mut state), Some(wanted)) = (self.operation.state(), other.operation.state()) else { return false };
+        let (Some(mut state), Some(wanted)) = (self.operation.state(), other.operation.state()) else {
+            return false;
+        };
         state.set_signing_key(&other.public_key);
         state == wanted
     }
@@ -87,8 +75,10 @@ pub(super) async fn check_free(connection: &mut SqliteConnection, wanted: &Wante
     .fetch_one(connection)
     .await
     .map_err(StoreError::from)?;
-    let (handle_taken, email_taken): (i64, i64) =
-        (row.try_get(0).map_err(StoreError::from)?, row.try_get(1).map_err(StoreError::from)?);
+    let (handle_taken, email_taken): (i64, i64) = (
+        row.try_get(0).map_err(StoreError::from)?,
+        row.try_get(1).map_err(StoreError::from)?,
+    );
     match (handle_taken, email_taken) {
         (0, 0) => Ok(()),
         (0, _) => Err(CreateError::EmailTaken),
@@ -104,17 +94,20 @@ pub(super) struct Wanted<'w> {
 }
 
 /// Takes handle, e-mail and invite for a new account, or takes over what an earlier try of the same person left.
-pub(super) async fn reserve(
-    connection: &mut SqliteConnection,
-    new: Pending,
-    now: i64,
-) -> Result<Pending, CreateError> {
-    let wanted = Wanted { handle: &new.handle, email_key: &new.email_key, invite_code: new.invite_code.as_deref() };
+pub(super) async fn reserve(connection: &mut SqliteConnection, new: Pending, now: i64) -> Result<Pending, CreateError> {
+    let wanted = Wanted {
+        handle: &new.handle,
+        email_key: &new.email_key,
+        invite_code: new.invite_code.as_deref(),
+    };
     check_free(connection, &wanted).await?;
     for earlier in unsettled_of(connection, &new).await? {
         if earlier.registers_the_same(&new) {
             take_over(connection, &earlier.did, new.invite_code.as_deref(), now).await?;
-            return Ok(Pending { invite_code: new.invite_code, ..earlier });
+            return Ok(Pending {
+                invite_code: new.invite_code,
+                ..earlier
+            });
         }
     }
     insert(connection, &new, now).await?;
@@ -122,7 +115,8 @@ pub(super) async fn reserve(
 }
 
 async fn unsettled_of(connection: &mut SqliteConnection, new: &Pending) -> Result<Vec<Pending>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM pending_account WHERE state = 'unsettled' AND handle = $1 AND email_key = $2");
+    let sql =
+        format!("SELECT {COLUMNS} FROM pending_account WHERE state = 'unsettled' AND handle = $1 AND email_key = $2");
     let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(new.handle.as_str())
         .bind(&new.email_key)
@@ -195,100 +189,12 @@ impl Accounts {
     pub async fn release_interrupted(&self) -> Result<(), StoreError> {
         let released = self.0.store.change(|tx| {
             Box::pin(async move {
-                let sql = "UPDATE pending_account SET state = 'unsettled', invite_code = NULL WHERE state <> 'unsettled'";
+                let sql =
+                    "UPDATE pending_account SET state = 'unsettled', invite_code = NULL WHERE state <> 'unsettled'";
                 sqlx::query(sql).execute(tx.connection()).await?;
                 Ok(())
             })
         });
         released.await
     }
-
-    /// Ends what failed tries left and nobody came back for: a DID that the directory has is tombstoned, so that none is left without
-    /// an account. For a job to call at start and every minute.
-    ///
-    /// # Errors
-    /// If the database fails. A directory that fails is asked again next time.
-    pub async fn settle_abandoned(&self) -> Result<Settled, StoreError> {
-        let before = self.0.clock.now_micros().saturating_sub(SETTLE_AFTER);
-        let claimed = self.0.store.change(move |tx| Box::pin(claim_abandoned(tx.connection(), before))).await?;
-        let mut settled = Settled::default();
-        for pending in claimed {
-            match self.settle(&pending).await {
-                Ok(count) => {
-                    *count.of(&mut settled) += 1;
-                    self.end_settling(&pending.did, "DELETE FROM pending_account WHERE did = $1 AND state = 'settling'").await?;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, did = %pending.did, "an abandoned DID is not settled yet");
-                    settled.left += 1;
-                    let sql = "UPDATE pending_account SET state = 'unsettled', invite_code = NULL WHERE did = $1 AND state = 'settling'";
-                    self.end_settling(&pending.did, sql).await?;
-                }
-            }
-        }
-        Ok(settled)
-    }
-
-    async fn settle(&self, pending: &Pending) -> Result<Ending, PlcError> {
-        let ours = pending.operation.cid();
-        match self.0.plc.last_operation(&pending.did).await? {
-            None => Ok(Ending::Forgotten),
-            Some(last) if last.cid() == ours => {
-                let tombstone = UnsignedOperation::tombstone(ours).sign(&self.0.settings.plc_rotation_key);
-                self.0.plc.submit(&pending.did, &tombstone).await?;
-                tracing::info!(did = %pending.did, "tombstoned an abandoned DID");
-                Ok(Ending::Tombstoned)
-            }
-            Some(last) if last.is_tombstone() => Ok(Ending::Tombstoned),
-            Some(_) => {
-                tracing::warn!(did = %pending.did, "an abandoned DID was changed with a rotation key and is left alone");
-                Ok(Ending::Forgotten)
-            }
-        }
-    }
-
-    async fn end_settling(&self, did: &Did, sql: &'static str) -> Result<(), StoreError> {
-        let did = did.clone();
-        let ended = self.0.store.change(move |tx| {
-            Box::pin(async move {
-                sqlx::query(sql).bind(did.as_str()).execute(tx.connection()).await?;
-                Ok(())
-            })
-        });
-        ended.await
-    }
-}
-
-/// How an abandoned DID ended.
-enum Ending {
-    Forgotten,
-    Tombstoned,
-}
-
-impl Ending {
-    fn of<'s>(&self, settled: &'s mut Settled) -> &'s mut usize {
-        match self {
-            Ending::Forgotten => &mut settled.forgotten,
-            Ending::Tombstoned => &mut settled.tombstoned,
-        }
-    }
-}
-
-/// Claims old rows, so that nobody takes them over while the directory is asked. Rows still in state `creating` belong to requests that
-/// were never told to stop.
-async fn claim_abandoned(connection: &mut SqliteConnection, before: i64) -> Result<Vec<Pending>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM pending_account WHERE created_at <= $1 AND state <> 'settling' ORDER BY created_at LIMIT $2");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(before)
-        .bind(SETTLE_BATCH)
-        .fetch_all(&mut *connection)
-        .await?;
-    let claimed: Vec<Pending> = rows.iter().map(Pending::from_row).collect::<Result<_, _>>()?;
-    for pending in &claimed {
-        sqlx::query("UPDATE pending_account SET state = 'settling', invite_code = NULL WHERE did = $1")
-            .bind(pending.did.as_str())
-            .execute(&mut *connection)
-            .await?;
-    }
-    Ok(claimed)
 }

@@ -1,20 +1,15 @@
 //! Sessions: one login each. Its id stands in its access tokens; its refresh tokens follow one another.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sqlx::{Row as _, SqliteConnection};
 
+use super::refresh::{insert_token, refresh_end};
 use super::status::account_columns;
-use super::token::{REFRESH_SECONDS, RefreshToken, Scope, TokenError};
-use super::{Account, AccountStatus, Accounts, MICROS_PER_SECOND};
+use super::token::{RefreshToken, Scope, TokenError};
+use super::{Account, Accounts, MICROS_PER_SECOND};
 use crate::random;
 use crate::store::StoreError;
-
-/// How long a refresh token can be used again after its first use: the same next token is given again, for a client that lost the
-/// answer.
-const GRACE: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// The most sessions of one account; those not used for longest make room.
 const MAX_SESSIONS: i64 = 1_000;
@@ -47,20 +42,6 @@ pub struct Session {
     pub refresh_jwt: String,
 }
 
-/// Why a session is not refreshed.
-#[derive(Debug, thiserror::Error)]
-pub enum RefreshError {
-    /// The token was used and its grace is over, or its session has ended.
-    #[error("Token has been revoked")]
-    Revoked,
-    /// The account is taken down.
-    #[error("Account has been taken down")]
-    TakenDown,
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// A new session before it is stored.
 pub(super) struct NewSession {
     session_id: String,
@@ -71,15 +52,6 @@ pub(super) struct NewSession {
     expires_at: i64,
 }
 
-/// What a rotation found and made.
-struct Rotated {
-    account: Account,
-    session_id: String,
-    scope: Scope,
-    token_id: String,
-    expires_at: i64,
-}
-
 /// The account and, if it is live, the session: one query per request.
 const ACCESS: &str = concat!(
     "SELECT ",
@@ -87,14 +59,6 @@ const ACCESS: &str = concat!(
     ", a.tokens_cut_off, s.session_id, s.app_password_name \
      FROM account a LEFT JOIN session s \
      ON s.session_id = $2 AND s.account_id = a.account_id AND s.scope = $3 AND s.expires_at > $4 WHERE a.did = $1"
-);
-
-const REFRESH: &str = concat!(
-    "SELECT ",
-    account_columns!(),
-    ", s.session_id, s.scope, r.next_id, r.expires_at \
-     FROM refresh_token r JOIN session s ON s.session_id = r.session_id JOIN account a ON a.account_id = s.account_id \
-     WHERE r.token_id = $1 AND a.did = $2"
 );
 
 impl Accounts {
@@ -113,7 +77,9 @@ impl Accounts {
             .fetch_optional(&mut *self.0.store.read().await?)
             .await
             .map_err(StoreError::from)?;
-        let Some(row) = row else { return Err(TokenError::UnknownAccount(token.did)) };
+        let Some(row) = row else {
+            return Err(TokenError::UnknownAccount(token.did));
+        };
         let column = |index: usize| Account::COLUMNS + index;
         let cut_off: Option<i64> = row.try_get(column(0)).map_err(StoreError::from)?;
         let session_id: Option<String> = row.try_get(column(1)).map_err(StoreError::from)?;
@@ -138,7 +104,11 @@ impl Accounts {
     /// If it is not genuine or its time is over.
     pub fn read_refresh_token(&self, token: &str) -> Result<RefreshToken, TokenError> {
         let token = self.read_refresh_token_even_if_expired(token)?;
-        if token.is_expired(self.now_seconds()) { Err(TokenError::Expired) } else { Ok(token) }
+        if token.is_expired(self.now_seconds()) {
+            Err(TokenError::Expired)
+        } else {
+            Ok(token)
+        }
     }
 
     /// Reads a refresh token whose time may be over, for logging out.
@@ -147,25 +117,6 @@ impl Accounts {
     /// If it is not genuine.
     pub fn read_refresh_token_even_if_expired(&self, token: &str) -> Result<RefreshToken, TokenError> {
         self.0.tokens.read_refresh(token, self.now_seconds())
-    }
-
-    /// Gives the next refresh token and a new access token. The old refresh token gives the same next one for two more hours.
-    ///
-    /// # Errors
-    /// If the session has ended or the account is taken down.
-    pub async fn refresh(&self, token: RefreshToken) -> Result<Session, RefreshError> {
-        let now = self.0.clock.now_micros();
-        let next_id = self.new_token_id();
-        let rotated = self.0.store.change(move |tx| {
-            Box::pin(async move { rotate(tx.connection(), &token, &next_id, now).await })
-        });
-        let rotated = rotated.await?;
-        let (did, tokens) = (&rotated.account.did, &self.0.tokens);
-        Ok(Session {
-            access_jwt: tokens.issue_access(did, rotated.scope, &rotated.session_id, self.now_seconds()),
-            refresh_jwt: tokens.issue_refresh(did, &rotated.token_id, rotated.expires_at / MICROS_PER_SECOND),
-            account: rotated.account,
-        })
     }
 
     /// Ends a session, with all its tokens. That it has ended before is no error.
@@ -197,7 +148,11 @@ impl Accounts {
         let now = self.0.clock.now_micros();
         let mut total = 0;
         loop {
-            let removed = self.0.store.change(move |tx| Box::pin(remove_expired(tx.connection(), now, CHUNK))).await?;
+            let removed = self
+                .0
+                .store
+                .change(move |tx| Box::pin(remove_expired(tx.connection(), now, CHUNK)))
+                .await?;
             total += removed;
             if removed < CHUNK.unsigned_abs() {
                 return Ok(total);
@@ -219,15 +174,21 @@ impl Accounts {
 
     /// The tokens of a new session that has been stored.
     pub(super) fn open_session(&self, account: Account, session: &NewSession) -> Session {
-        let (created, expires) = (session.created_at / MICROS_PER_SECOND, session.expires_at / MICROS_PER_SECOND);
+        let (created, expires) = (
+            session.created_at / MICROS_PER_SECOND,
+            session.expires_at / MICROS_PER_SECOND,
+        );
         Session {
-            access_jwt: self.0.tokens.issue_access(&account.did, session.scope, &session.session_id, created),
+            access_jwt: self
+                .0
+                .tokens
+                .issue_access(&account.did, session.scope, &session.session_id, created),
             refresh_jwt: self.0.tokens.issue_refresh(&account.did, &session.token_id, expires),
             account,
         }
     }
 
-    fn new_token_id(&self) -> String {
+    pub(super) fn new_token_id(&self) -> String {
         STANDARD_NO_PAD.encode(random::bytes::<TOKEN_ID_BYTES>(&*self.0.random))
     }
 }
@@ -259,109 +220,6 @@ impl NewSession {
         }
         insert_token(connection, &self.session_id, &self.token_id, self.expires_at).await
     }
-}
-
-/// When a refresh token that is issued now ends, µs since 1970 in whole seconds.
-fn refresh_end(now: i64) -> i64 {
-    (now / MICROS_PER_SECOND + REFRESH_SECONDS) * MICROS_PER_SECOND
-}
-
-async fn insert_token(
-    connection: &mut SqliteConnection,
-    session_id: &str,
-    token_id: &str,
-    expires_at: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO refresh_token (token_id, session_id, expires_at) VALUES ($1, $2, $3)")
-        .bind(token_id)
-        .bind(session_id)
-        .bind(expires_at)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-async fn rotate(
-    connection: &mut SqliteConnection,
-    token: &RefreshToken,
-    fresh_id: &str,
-    now: i64,
-) -> Result<Rotated, RefreshError> {
-    let row = sqlx::query(REFRESH)
-        .bind(&token.token_id)
-        .bind(token.did.as_str())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(StoreError::from)?
-        .ok_or(RefreshError::Revoked)?;
-    let column = |index: usize| Account::COLUMNS + index;
-    let expires_at: i64 = row.try_get(column(3)).map_err(StoreError::from)?;
-    if expires_at <= now {
-        return Err(RefreshError::Revoked);
-    }
-    let account = Account::from_row(&row)?;
-    if account.status == AccountStatus::TakenDown {
-        return Err(RefreshError::TakenDown);
-    }
-    let session_id: String = row.try_get(column(0)).map_err(StoreError::from)?;
-    let scope: &str = row.try_get(column(1)).map_err(StoreError::from)?;
-    let scope = Scope::parse(scope).ok_or_else(|| StoreError::Damaged(format!("{scope:?} is not a scope")))?;
-    let next_id: Option<String> = row.try_get(column(2)).map_err(StoreError::from)?;
-    let (token_id, expires_at) = match next_id {
-        Some(next_id) => {
-            let end = token_end(connection, &next_id).await?.ok_or(RefreshError::Revoked)?;
-            (next_id, end)
-        }
-        None => {
-            let end = refresh_end(now);
-            retire(connection, &token.token_id, expires_at, fresh_id, now).await?;
-            insert_token(connection, &session_id, fresh_id, end).await?;
-            extend(connection, &session_id, end, now).await?;
-            (fresh_id.to_owned(), end)
-        }
-    };
-    Ok(Rotated { account, session_id, scope, token_id, expires_at })
-}
-
-async fn token_end(connection: &mut SqliteConnection, token_id: &str) -> Result<Option<i64>, StoreError> {
-    let row = sqlx::query("SELECT expires_at FROM refresh_token WHERE token_id = $1")
-        .bind(token_id)
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
-}
-
-/// Names a token's successor and lets it live for no longer than the grace.
-async fn retire(
-    connection: &mut SqliteConnection,
-    token_id: &str,
-    expires_at: i64,
-    next_id: &str,
-    now: i64,
-) -> Result<(), StoreError> {
-    let grace = i64::try_from(GRACE.as_micros()).unwrap_or(i64::MAX);
-    sqlx::query("UPDATE refresh_token SET next_id = $1, expires_at = $2 WHERE token_id = $3")
-        .bind(next_id)
-        .bind(expires_at.min(now.saturating_add(grace)))
-        .bind(token_id)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Moves the session's end and removes its tokens whose time is over.
-async fn extend(connection: &mut SqliteConnection, session_id: &str, end: i64, now: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE session SET expires_at = $1 WHERE session_id = $2")
-        .bind(end)
-        .bind(session_id)
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("DELETE FROM refresh_token WHERE session_id = $1 AND expires_at <= $2")
-        .bind(session_id)
-        .bind(now)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
 
 async fn remove_expired(connection: &mut SqliteConnection, now: i64, limit: i64) -> Result<u64, StoreError> {

@@ -77,8 +77,12 @@ impl Account {
         Ok(Account {
             account_id: row.try_get(0)?,
             repo_id: row.try_get(1)?,
-            did: did.parse().map_err(|_| StoreError::Damaged(format!("{did:?} is not a DID")))?,
-            handle: handle.parse().map_err(|_| StoreError::Damaged(format!("{handle:?} is not a handle")))?,
+            did: did
+                .parse()
+                .map_err(|_| StoreError::Damaged(format!("{did:?} is not a DID")))?,
+            handle: handle
+                .parse()
+                .map_err(|_| StoreError::Damaged(format!("{handle:?} is not a handle")))?,
             status,
             email: row.try_get(6)?,
             email_confirmed: email_confirmed_at.is_some(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use atproto_data::crypto::Curve;
 use atproto_data::{Did, SigningKey};
-use atproto_plc::Operation;
+use atproto_plc::{Operation, State};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -56,7 +56,12 @@ impl FakePlc {
     }
 
     pub(super) fn take(&self, did: &Did, operation: &Operation) {
-        self.logs.lock().unwrap().entry(did.to_string()).or_default().push(operation.clone());
+        self.logs
+            .lock()
+            .unwrap()
+            .entry(did.to_string())
+            .or_default()
+            .push(operation.clone());
     }
 
     /// DIDs that exist and are not tombstoned.
@@ -66,14 +71,26 @@ impl FakePlc {
         alive.map(|(did, _)| did.clone()).collect()
     }
 
+    /// What a DID's newest operation says.
+    pub(super) fn state(&self, did: &Did) -> Option<State> {
+        self.last(did)?.state()
+    }
+
     fn last(&self, did: &Did) -> Option<Operation> {
-        self.logs.lock().unwrap().get(did.as_str()).and_then(|log| log.last().cloned())
+        self.logs
+            .lock()
+            .unwrap()
+            .get(did.as_str())
+            .and_then(|log| log.last().cloned())
     }
 }
 
 impl PlcDirectory for FakePlc {
     fn submit<'a>(&'a self, did: &'a Did, operation: &'a Operation) -> BoxFuture<'a, Result<(), PlcError>> {
-        let refused = PlcError::Refused { status: 400, message: "no".to_owned() };
+        let refused = PlcError::Refused {
+            status: 400,
+            message: "no".to_owned(),
+        };
         let known = self.last(did).is_some();
         let fits = operation.prev() == self.last(did).map(|last| last.cid());
         let fault = self.fault();
@@ -104,7 +121,10 @@ impl PlcDirectory for FakePlc {
     }
 
     fn document<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<Value>, PlcError>> {
-        let document = self.last(did).filter(|last| !last.is_tombstone()).map(|_| json!({"id": did}));
+        let document = self
+            .last(did)
+            .filter(|last| !last.is_tombstone())
+            .map(|_| json!({"id": did}));
         Box::pin(std::future::ready(Ok(document)))
     }
 }
@@ -122,7 +142,10 @@ impl TestAccounts {
         let test = TestStore::open().await;
         let clock = Arc::new(FakeClock::new());
         let random: Arc<dyn Random> = Arc::new(FakeRandom::default());
-        let plc = Arc::new(FakePlc { fault: Mutex::new(Fault::None), logs: Mutex::default() });
+        let plc = Arc::new(FakePlc {
+            fault: Mutex::new(Fault::None),
+            logs: Mutex::default(),
+        });
         let rotation_key = SigningKey::from_bytes(Curve::K256, &[5; 32]).unwrap();
         let sealer = Arc::new(KeySealer::from_rotation_key(&rotation_key));
         sealer.check(&test.store, &*random).await.unwrap();
@@ -138,12 +161,21 @@ impl TestAccounts {
         };
         let (shared_clock, shared_plc) = (Arc::clone(&clock), Arc::clone(&plc));
         let accounts = Accounts::new(test.store.clone(), settings, shared_clock, random, shared_plc, sealer);
-        TestAccounts { accounts, test, clock, plc }
+        TestAccounts {
+            accounts,
+            test,
+            clock,
+            plc,
+        }
     }
 
     /// A code for so many accounts.
     pub(super) async fn invite(&self, uses: i64) -> String {
-        let mut invites = self.accounts.create_invites(vec![super::ADMIN.to_owned()], 1, uses).await.unwrap();
+        let mut invites = self
+            .accounts
+            .create_invites(vec![super::ADMIN.to_owned()], 1, uses)
+            .await
+            .unwrap();
         invites.remove(0).1.remove(0)
     }
 

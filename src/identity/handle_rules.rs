@@ -6,7 +6,16 @@ use std::sync::LazyLock;
 use atproto_data::Handle;
 
 /// Top-level domains that are no part of the public DNS.
-const DISALLOWED_TLDS: [&str; 8] = ["local", "arpa", "invalid", "localhost", "internal", "example", "alt", "onion"];
+const DISALLOWED_TLDS: [&str; 8] = [
+    "local",
+    "arpa",
+    "invalid",
+    "localhost",
+    "internal",
+    "example",
+    "alt",
+    "onion",
+];
 
 /// Length of what somebody chooses in front of a service domain, in characters.
 const MIN_NAME: usize = 3;
@@ -52,9 +61,15 @@ pub enum HandleRefused {
 impl HandleRules {
     /// The rules of the server `hostname` that gives handles under `service_domains`, each with its leading dot.
     pub fn new(hostname: &str, service_domains: &[String]) -> HandleRules {
-        let mut service_domains: Vec<_> = service_domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        let mut service_domains: Vec<_> = service_domains
+            .iter()
+            .map(|domain| domain.to_ascii_lowercase())
+            .collect();
         service_domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
-        HandleRules { hostname: hostname.to_ascii_lowercase(), service_domains }
+        HandleRules {
+            hostname: hostname.to_ascii_lowercase(),
+            service_domains,
+        }
     }
 
     /// Whether the handle is under a domain in which this server gives handles.
@@ -88,13 +103,19 @@ impl HandleRules {
 
     /// What stands in front of the service domain.
     fn service_name<'h>(&self, handle: &'h Handle) -> Option<&'h str> {
-        self.service_domains.iter().find_map(|domain| handle.as_str().strip_suffix(domain.as_str()))
+        self.service_domains
+            .iter()
+            .find_map(|domain| handle.as_str().strip_suffix(domain.as_str()))
     }
 }
 
 fn check_top_level(handle: &Handle) -> Result<(), HandleRefused> {
     let tld = handle.as_str().rsplit('.').next().unwrap_or_default();
-    if DISALLOWED_TLDS.contains(&tld) { Err(HandleRefused::Tld) } else { Ok(()) }
+    if DISALLOWED_TLDS.contains(&tld) {
+        Err(HandleRefused::Tld)
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -105,7 +126,10 @@ mod tests {
 
     #[test]
     fn rules_for_new_handles() {
-        let rules = HandleRules::new("pds.test", &[".test".into(), ".pds.example.com".into(), ".example.com".into()]);
+        let rules = HandleRules::new(
+            "pds.test",
+            &[".test".into(), ".pds.example.com".into(), ".example.com".into()],
+        );
         for (handle, expected) in [
             ("alice.test", Ok(())),
             ("ALICE.Test", Ok(())),
@@ -134,7 +158,9 @@ mod tests {
     fn reserved_names_could_otherwise_be_chosen() {
         assert!(RESERVED.len() > 90);
         for name in RESERVED.iter() {
-            let is_name = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+            let is_name = name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
             assert!(is_name && (MIN_NAME..=MAX_NAME).contains(&name.len()), "{name:?}");
         }
     }

@@ -72,12 +72,21 @@ impl PlcClient {
             .no_proxy()
             .build()
             .map_err(|error| PlcError::Failed(error.to_string()))?;
-        Ok(PlcClient { http, url: url.trim_end_matches('/').to_owned() })
+        Ok(PlcClient {
+            http,
+            url: url.trim_end_matches('/').to_owned(),
+        })
     }
 
     async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, PlcError> {
         let url = format!("{}/{path}", self.url);
-        let response = self.http.get(url).timeout(READ_TIMEOUT).send().await.map_err(|error| failure(&error))?;
+        let response = self
+            .http
+            .get(url)
+            .timeout(READ_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
         match response.status() {
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             _ => read(response).await.map(Some),
@@ -88,7 +97,11 @@ impl PlcClient {
 impl PlcDirectory for PlcClient {
     fn submit<'a>(&'a self, did: &'a Did, operation: &'a Operation) -> BoxFuture<'a, Result<(), PlcError>> {
         Box::pin(async move {
-            let request = self.http.post(format!("{}/{did}", self.url)).json(operation).timeout(SUBMIT_TIMEOUT);
+            let request = self
+                .http
+                .post(format!("{}/{did}", self.url))
+                .json(operation)
+                .timeout(SUBMIT_TIMEOUT);
             let response = request.send().await.map_err(|error| failure(&error))?;
             read(response).await.map(drop)
         })
@@ -98,7 +111,9 @@ impl PlcDirectory for PlcClient {
         Box::pin(async move {
             let answer = self.get(&format!("{did}/log/last")).await?;
             let operation = answer.map(|json| Operation::from_json(&json));
-            operation.transpose().map_err(|error| PlcError::Failed(error.to_string()))
+            operation
+                .transpose()
+                .map_err(|error| PlcError::Failed(error.to_string()))
         })
     }
 
@@ -106,13 +121,19 @@ impl PlcDirectory for PlcClient {
         Box::pin(async move {
             let answer = self.get(did.as_str()).await?;
             let document = answer.map(|json| serde_json::from_slice(&json));
-            document.transpose().map_err(|_| PlcError::Failed("its answer is not JSON".to_owned()))
+            document
+                .transpose()
+                .map_err(|_| PlcError::Failed("its answer is not JSON".to_owned()))
         })
     }
 }
 
 fn failure(error: &reqwest::Error) -> PlcError {
-    if error.is_connect() { PlcError::Unreachable } else { PlcError::NoAnswer }
+    if error.is_connect() {
+        PlcError::Unreachable
+    } else {
+        PlcError::NoAnswer
+    }
 }
 
 /// The body of a successful answer, or what the directory says is wrong.
@@ -128,7 +149,10 @@ async fn read(mut response: Response) -> Result<Vec<u8>, PlcError> {
     if status.is_success() {
         Ok(body)
     } else if status.is_client_error() {
-        Err(PlcError::Refused { status: status.as_u16(), message: message(&body) })
+        Err(PlcError::Refused {
+            status: status.as_u16(),
+            message: message(&body),
+        })
     } else {
         Err(PlcError::Failed(format!("status {}", status.as_u16())))
     }
@@ -137,18 +161,118 @@ async fn read(mut response: Response) -> Result<Vec<u8>, PlcError> {
 /// The message of an error answer, `{"message": …}`, without anything that could upset a log or a terminal.
 fn message(body: &[u8]) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
-    let text = json.as_ref().and_then(|json| json["message"].as_str()).unwrap_or("no reason given");
-    text.chars().filter(|character| !character.is_control()).take(MAX_MESSAGE).collect()
+    let text = json
+        .as_ref()
+        .and_then(|json| json["message"].as_str())
+        .unwrap_or("no reason given");
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(MAX_MESSAGE)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use atproto_data::SigningKey;
+    use atproto_data::crypto::Curve;
+    use atproto_plc::{State, UnsignedOperation};
+    use axum::Router;
+    use axum::extract::Request;
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    fn operation() -> (Did, Operation) {
+        let key = SigningKey::from_bytes(Curve::K256, &[3; 32]).unwrap();
+        let public = key.public_key().to_did_key();
+        let state = State::for_account(
+            &public,
+            &"a.test".parse().unwrap(),
+            "https://pds.test",
+            vec![public.clone()],
+        );
+        let operation = UnsignedOperation::genesis(state).sign(&key);
+        (operation.did_of_genesis(), operation)
+    }
+
+    /// A client of a directory that gives everybody the same answer.
+    async fn client_of(status: StatusCode, body: impl Into<String>) -> PlcClient {
+        let body = body.into();
+        let router =
+            Router::new().fallback(move |_: Request| std::future::ready((status, body.clone()).into_response()));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        PlcClient::new(&url).unwrap()
+    }
+
+    #[tokio::test]
+    async fn answers_are_read() {
+        let (did, operation) = operation();
+        let client = client_of(StatusCode::OK, operation.to_json().to_string()).await;
+        assert_eq!(client.submit(&did, &operation).await, Ok(()));
+        assert_eq!(client.last_operation(&did).await.unwrap().unwrap(), operation);
+        assert_eq!(client.document(&did).await.unwrap().unwrap(), operation.to_json());
+        for status in [StatusCode::NOT_FOUND, StatusCode::GONE] {
+            let client = client_of(status, "{}").await;
+            assert_eq!(client.last_operation(&did).await, Ok(None));
+            assert_eq!(client.document(&did).await, Ok(None));
+            assert!(matches!(
+                client.submit(&did, &operation).await,
+                Err(PlcError::Refused { .. })
+            ));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_errs_is_told_apart_from_one_that_refuses() {
+        let (did, operation) = operation();
+        let refused = PlcError::Refused {
+            status: 409,
+            message: "taken".to_owned(),
+        };
+        let client = client_of(StatusCode::CONFLICT, r#"{"message":"taken"}"#).await;
+        assert_eq!(client.submit(&did, &operation).await, Err(refused));
+        for (status, body) in [
+            (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
+            (StatusCode::FOUND, String::new()),
+            (StatusCode::OK, "x".repeat(MAX_ANSWER_BYTES + 1)),
+            (StatusCode::OK, "<html>".to_owned()),
+        ] {
+            let client = client_of(status, body).await;
+            assert!(
+                matches!(client.last_operation(&did).await, Err(PlcError::Failed(_))),
+                "{status}"
+            );
+            assert!(
+                matches!(client.document(&did).await, Err(PlcError::Failed(_))),
+                "{status}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn no_connection_and_a_broken_one_are_told_apart() {
+        let (did, operation) = operation();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = PlcClient::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let hang_up = tokio::spawn(async move { drop(listener.accept().await) });
+        assert_eq!(client.submit(&did, &operation).await, Err(PlcError::NoAnswer));
+        hang_up.await.unwrap();
+        assert_eq!(client.submit(&did, &operation).await, Err(PlcError::Unreachable));
+    }
 
     #[test]
     fn messages_are_made_harmless() {
         assert_eq!(message(br#"{"message":"Not\u001b[0m valid"}"#), "Not[0m valid");
         assert_eq!(message(b"<html>"), "no reason given");
-        assert_eq!(message(format!(r#"{{"message":"{}"}}"#, "x".repeat(1_000)).as_bytes()).len(), MAX_MESSAGE);
+        assert_eq!(
+            message(format!(r#"{{"message":"{}"}}"#, "x".repeat(1_000)).as_bytes()).len(),
+            MAX_MESSAGE
+        );
     }
 }

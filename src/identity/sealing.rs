@@ -89,7 +89,10 @@ impl KeySealer {
             hkdf.expand(KEY_NAME_INFO, &mut name).expect("8 bytes");
         }
         let name = u64::from_be_bytes(name);
-        KeySealer { cipher: XChaCha20Poly1305::new((&*key).into()), name: format!("{name:016x}") }
+        KeySealer {
+            cipher: XChaCha20Poly1305::new((&*key).into()),
+            name: format!("{name:016x}"),
+        }
     }
 
     /// The public name of the sealing key; says nothing about it.
@@ -100,10 +103,16 @@ impl KeySealer {
     /// Seals the signing key of an account.
     pub fn seal(&self, random: &dyn Random, did: &Did, key: &SigningKey) -> SealedKey {
         let mut plain = Zeroizing::new([0; KEY_BYTES + 1]);
-        plain[0] = CURVES.iter().find(|(curve, _)| *curve == key.curve()).map_or(0, |(_, tag)| *tag);
+        plain[0] = CURVES
+            .iter()
+            .find(|(curve, _)| *curve == key.curve())
+            .map_or(0, |(_, tag)| *tag);
         plain[1..].copy_from_slice(&*key.to_bytes());
         let bytes = self.encrypt(random, &purpose(SIGNING_KEY_PURPOSE, did), &*plain);
-        SealedKey { sealing_key_id: self.name.clone(), bytes }
+        SealedKey {
+            sealing_key_id: self.name.clone(),
+            bytes,
+        }
     }
 
     /// Opens the signing key of an account.
@@ -113,11 +122,17 @@ impl KeySealer {
     pub fn open(&self, did: &Did, sealed: &SealedKey) -> Result<SigningKey, SealError> {
         if sealed.sealing_key_id != self.name {
             let stored = sealed.sealing_key_id.clone();
-            return Err(SealError::OtherKey { stored, configured: self.name.clone() });
+            return Err(SealError::OtherKey {
+                stored,
+                configured: self.name.clone(),
+            });
         }
         let plain = self.decrypt(&purpose(SIGNING_KEY_PURPOSE, did), &sealed.bytes)?;
         let (tag, key) = plain.split_first().ok_or(SealError::Damaged)?;
-        let (curve, _) = CURVES.iter().find(|(_, known)| known == tag).ok_or(SealError::Damaged)?;
+        let (curve, _) = CURVES
+            .iter()
+            .find(|(_, known)| known == tag)
+            .ok_or(SealError::Damaged)?;
         let key: &[u8; KEY_BYTES] = key.try_into().map_err(|_| SealError::Damaged)?;
         SigningKey::from_bytes(*curve, key).map_err(|_| SealError::Damaged)
     }
@@ -137,7 +152,10 @@ impl KeySealer {
         for row in rows {
             let stored: String = row.try_get(0).map_err(StoreError::from)?;
             if stored != self.name {
-                return Err(SealError::OtherKey { stored, configured: self.name.clone() });
+                return Err(SealError::OtherKey {
+                    stored,
+                    configured: self.name.clone(),
+                });
             }
             let check: &[u8] = row.try_get(1).map_err(StoreError::from)?;
             if *self.decrypt(CHECK_PURPOSE, check)? != *CHECK_TEXT {
@@ -167,16 +185,28 @@ impl KeySealer {
 
     fn encrypt(&self, random: &dyn Random, purpose: &str, plain: &[u8]) -> Vec<u8> {
         let nonce = random::bytes::<NONCE_BYTES>(random);
-        let payload = Payload { msg: plain, aad: purpose.as_bytes() };
+        let payload = Payload {
+            msg: plain,
+            aad: purpose.as_bytes(),
+        };
         #[expect(clippy::expect_used, reason = "only messages of 256 GiB and more are too long")]
-        let cipher_text = self.cipher.encrypt(&XNonce::from(nonce), payload).expect("a short message");
+        let cipher_text = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), payload)
+            .expect("a short message");
         [nonce.as_slice(), &cipher_text].concat()
     }
 
     fn decrypt(&self, purpose: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (nonce, msg) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::Damaged)?;
-        let payload = Payload { msg, aad: purpose.as_bytes() };
-        self.cipher.decrypt(&XNonce::from(*nonce), payload).map(Zeroizing::new).map_err(|_| SealError::Damaged)
+        let payload = Payload {
+            msg,
+            aad: purpose.as_bytes(),
+        };
+        self.cipher
+            .decrypt(&XNonce::from(*nonce), payload)
+            .map(Zeroizing::new)
+            .map_err(|_| SealError::Damaged)
     }
 }
 
@@ -212,7 +242,10 @@ mod tests {
             let mut damaged = sealed.clone();
             *damaged.bytes.last_mut().unwrap() ^= 1;
             assert!(matches!(sealer.open(&alice, &damaged), Err(SealError::Damaged)));
-            let cut = SealedKey { bytes: sealed.bytes[..20].to_vec(), ..sealed.clone() };
+            let cut = SealedKey {
+                bytes: sealed.bytes[..20].to_vec(),
+                ..sealed.clone()
+            };
             assert!(matches!(sealer.open(&alice, &cut), Err(SealError::Damaged)));
             let other = KeySealer::from_encryption_key(&[2; 32]);
             assert!(matches!(other.open(&alice, &sealed), Err(SealError::OtherKey { .. })));
@@ -237,6 +270,9 @@ mod tests {
         sealer.check(&test.store, &random).await.unwrap();
         let changed = KeySealer::from_encryption_key(&[9; 32]);
         let error = changed.check(&test.store, &random).await.unwrap_err().to_string();
-        assert!(error.contains(sealer.name()) && error.contains("PDS_KEY_ENCRYPTION_KEY"), "{error}");
+        assert!(
+            error.contains(sealer.name()) && error.contains("PDS_KEY_ENCRYPTION_KEY"),
+            "{error}"
+        );
     }
 }

@@ -38,7 +38,11 @@ pub enum SigningKeyError {
 impl SigningKeys {
     /// The keys in a store, sealed with `sealer`.
     pub fn new(store: Store, sealer: Arc<KeySealer>) -> SigningKeys {
-        SigningKeys { store, sealer, cache: Cache::new(CACHED_KEYS) }
+        SigningKeys {
+            store,
+            sealer,
+            cache: Cache::new(CACHED_KEYS),
+        }
     }
 
     /// The key that signs an account's commits and service tokens, if the account is known here.
@@ -60,7 +64,10 @@ impl SigningKeys {
             sealing_key_id: row.try_get(1).map_err(StoreError::from)?,
         };
         let opened = self.sealer.open(did, &sealed);
-        let key = Arc::new(opened.map_err(|source| SigningKeyError::Sealed { did: did.clone(), source })?);
+        let key = Arc::new(opened.map_err(|source| SigningKeyError::Sealed {
+            did: did.clone(),
+            source,
+        })?);
         self.cache.insert(did.clone(), Arc::clone(&key)).await;
         Ok(Some(key))
     }
@@ -120,9 +127,9 @@ mod tests {
         assert!(keys.signing_key(&did).await.unwrap().is_none());
 
         let (sealed, owner) = (sealer.seal(&random, &did, &key), did.clone());
-        let stored = test.store.change(move |tx| {
-            Box::pin(async move { insert(tx.connection(), &owner, "did:key:zTest", &sealed).await })
-        });
+        let stored = test
+            .store
+            .change(move |tx| Box::pin(async move { insert(tx.connection(), &owner, "did:key:zTest", &sealed).await }));
         stored.await.unwrap();
         for _ in 0..2 {
             let found = keys.signing_key(&did).await.unwrap().unwrap();
@@ -130,6 +137,9 @@ mod tests {
             keys.forget(&did).await;
         }
         let mut reader = test.store.read().await.unwrap();
-        assert_eq!(public_key(&mut reader, &did).await.unwrap().as_deref(), Some("did:key:zTest"));
+        assert_eq!(
+            public_key(&mut reader, &did).await.unwrap().as_deref(),
+            Some("did:key:zTest")
+        );
     }
 }

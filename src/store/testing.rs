@@ -18,12 +18,21 @@ pub(crate) struct TestStore {
 impl TestStore {
     pub(crate) async fn open() -> TestStore {
         let directory = tempfile::tempdir().unwrap();
-        let settings =
-            StoreSettings { data_directory: directory.path().to_owned(), disable_wal_auto_checkpoint: false };
+        let settings = StoreSettings {
+            data_directory: directory.path().to_owned(),
+            disable_wal_auto_checkpoint: false,
+        };
         let database = Database::open(&settings).await.unwrap();
         let published = Arc::new(Mutex::new(Vec::new()));
-        let store = database.start(Box::new(Counter { last: 0, published: Arc::clone(&published) }));
-        TestStore { store, published, _directory: directory }
+        let store = database.start(Box::new(Counter {
+            last: 0,
+            published: Arc::clone(&published),
+        }));
+        TestStore {
+            store,
+            published,
+            _directory: directory,
+        }
     }
 
     /// The events that subscribers have been told of, in order.
@@ -33,7 +42,10 @@ impl TestStore {
 
     /// The one integer that a query gives.
     pub(crate) async fn integer(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(&mut *self.store.read().await.unwrap()).await.unwrap()
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut *self.store.read().await.unwrap())
+            .await
+            .unwrap()
     }
 }
 
@@ -46,7 +58,11 @@ impl Sequence for Counter {
     fn place(&mut self, event: &EventBody) -> SequencedEvent {
         self.last += 1;
         let frame = event.frame(self.last, "2026-01-01T00:00:00.000Z");
-        SequencedEvent { seq: self.last, time: self.last, frame: frame.into() }
+        SequencedEvent {
+            seq: self.last,
+            time: self.last,
+            frame: frame.into(),
+        }
     }
 
     fn publish(&mut self, events: Vec<SequencedEvent>) {

@@ -18,6 +18,7 @@ pub(crate) type Call = crate::server::Call<Caller>;
 
 /// All methods that this server answers itself.
 pub(crate) static METHODS: &[Method<App>] = &[
+    com_atproto::identity::get_recommended_did_credentials::METHOD,
     com_atproto::identity::resolve_handle::METHOD,
     com_atproto::repo::apply_writes::METHOD,
     com_atproto::repo::create_record::METHOD,
@@ -41,4 +42,5 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::sync::get_repo_status::METHOD,
     com_atproto::sync::list_repos::METHOD,
     com_atproto::sync::subscribe_repos::METHOD,
+    com_atproto::temp::check_signup_queue::METHOD,
 ];

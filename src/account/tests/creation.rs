@@ -1,23 +1,24 @@
-//! Creating accounts: the rules, the events, and every way in which the PLC directory can fail.
-
-use std::time::Duration;
+//! Creating accounts: the rules, the events, many at once.
 
 use atproto_repo::frame::Frame;
 use futures_util::future::join_all;
+use tokio::task::JoinHandle;
 
-use crate::account::testing::{Fault, TestAccounts};
-use crate::account::{CreateError, NewAccount, Settled};
-use crate::identity::PlcError;
+use crate::account::testing::TestAccounts;
+use crate::account::{CreateError, CreatedAccount, NewAccount};
 
 const ACCOUNTS: &str = "SELECT count(*) FROM account";
 const PENDING: &str = "SELECT count(*) FROM pending_account";
 const USES: &str = "SELECT count(*) FROM invite_code_use";
 
-/// Older than what the job waits for.
-const ELEVEN_MINUTES: Duration = Duration::from_secs(11 * 60);
-
 async fn refusal(test: &TestAccounts, request: NewAccount) -> String {
     test.accounts.create(request).await.unwrap_err().to_string()
+}
+
+/// A request in a task of its own.
+fn create_beside(test: &TestAccounts, request: NewAccount) -> JoinHandle<Result<CreatedAccount, CreateError>> {
+    let accounts = test.accounts.clone();
+    tokio::spawn(async move { accounts.create(request).await })
 }
 
 #[tokio::test]
@@ -28,24 +29,41 @@ async fn an_account_comes_with_repo_events_and_session() {
     request.email = Some("Alice@Mail.test".to_owned());
     let created = test.accounts.create(request).await.unwrap();
     let account = &created.session.account;
-    assert_eq!((account.handle.as_str(), account.email.as_str()), ("alice.test", "Alice@Mail.test"));
+    assert_eq!(
+        (account.handle.as_str(), account.email.as_str()),
+        ("alice.test", "Alice@Mail.test")
+    );
     assert_eq!(created.document.unwrap()["id"], account.did.as_str());
     assert_eq!(test.plc.living(), [account.did.as_str()]);
-    assert_eq!(test.accounts.find_did(&account.did).await.unwrap().as_ref(), Some(account));
+    assert_eq!(
+        test.accounts.find_did(&account.did).await.unwrap().as_ref(),
+        Some(account)
+    );
     let access = test.accounts.authenticate(&created.session.access_jwt).await.unwrap();
     assert_eq!(&access.account, account);
     assert_eq!((test.count(PENDING).await, test.count(USES).await), (0, 1));
 
-    let frames: Vec<Frame> =
-        test.test.published().iter().map(|event| Frame::decode(&event.frame).unwrap()).collect();
-    let [Frame::Identity { handle, .. }, Frame::Account { active, .. }, Frame::Commit(commit), Frame::Sync { rev, .. }] =
-        frames.as_slice()
+    let frames: Vec<Frame> = test
+        .test
+        .published()
+        .iter()
+        .map(|event| Frame::decode(&event.frame).unwrap())
+        .collect();
+    let [
+        Frame::Identity { handle, .. },
+        Frame::Account { active, .. },
+        Frame::Commit(commit),
+        Frame::Sync { rev, .. },
+    ] = frames.as_slice()
     else {
         panic!("{frames:?}");
     };
     assert_eq!(handle.as_ref().unwrap().as_str(), "alice.test");
     assert!(*active);
-    assert_eq!((commit.rev, commit.since, commit.prev_data, commit.ops.len()), (*rev, None, None, 0));
+    assert_eq!(
+        (commit.rev, commit.since, commit.prev_data, commit.ops.len()),
+        (*rev, None, None, 0)
+    );
     assert_eq!(test.count("SELECT count(*) FROM repo WHERE last_event = 4").await, 1);
 }
 
@@ -54,7 +72,10 @@ async fn rules_are_told_in_the_words_of_the_reference() {
     let test = TestAccounts::open().await;
     let invite = test.invite(100).await;
     let once = test.invite(1).await;
-    test.accounts.create(TestAccounts::request("alice", &once)).await.unwrap();
+    test.accounts
+        .create(TestAccounts::request("alice", &once))
+        .await
+        .unwrap();
     let request = |change: fn(&mut NewAccount)| {
         let mut request = TestAccounts::request("bob", &invite);
         change(&mut request);
@@ -62,163 +83,104 @@ async fn rules_are_told_in_the_words_of_the_reference() {
     };
     let cases: [(NewAccount, &str); 13] = [
         (request(|r| r.invite_code = None), "No invite code provided"),
-        (request(|r| r.invite_code = Some("nope".into())), "Provided invite code not available"),
-        (TestAccounts::request("bob", &once), "Provided invite code not available"),
+        (
+            request(|r| r.invite_code = Some("nope".into())),
+            "Provided invite code not available",
+        ),
+        (
+            TestAccounts::request("bob", &once),
+            "Provided invite code not available",
+        ),
         (request(|r| r.email = None), "Email is required"),
-        (request(|r| r.email = Some("nope".into())), "This email address is not supported, please use a different email."),
-        (request(|r| r.email = Some("x@mailinator.com".into())), "This email address is not supported, please use a different email."),
-        (request(|r| r.password = Some("x".repeat(257))), "Password too long. Maximum length is 256 characters."),
+        (
+            request(|r| r.email = Some("nope".into())),
+            "This email address is not supported, please use a different email.",
+        ),
+        (
+            request(|r| r.email = Some("x@mailinator.com".into())),
+            "This email address is not supported, please use a different email.",
+        ),
+        (
+            request(|r| r.password = Some("x".repeat(257))),
+            "Password too long. Maximum length is 256 characters.",
+        ),
         (request(|r| r.handle = "admin.test".parse().unwrap()), "Reserved handle"),
-        (request(|r| r.handle = "bob.example.com".parse().unwrap()), "Not a supported handle domain"),
-        (request(|r| r.handle = "ALICE.test".parse().unwrap()), "Handle already taken: alice.test"),
-        (request(|r| r.email = Some("alice@mail.test".into())), "Email already taken"),
-        (request(|r| r.email = Some("ALICE@mail.test".into())), "Email already taken"),
-        (request(|r| r.recovery_key = Some("did:key:z".into())), "The recovery key must be a did:key of a k256 or p256 key"),
+        (
+            request(|r| r.handle = "bob.example.com".parse().unwrap()),
+            "Not a supported handle domain",
+        ),
+        (
+            request(|r| r.handle = "ALICE.test".parse().unwrap()),
+            "Handle already taken: alice.test",
+        ),
+        (
+            request(|r| r.email = Some("alice@mail.test".into())),
+            "Email already taken",
+        ),
+        (
+            request(|r| r.email = Some("ALICE@mail.test".into())),
+            "Email already taken",
+        ),
+        (
+            request(|r| r.recovery_key = Some("did:key:z".into())),
+            "The recovery key must be a did:key of a k256 or p256 key",
+        ),
     ];
     for (request, expected) in cases {
         assert_eq!(refusal(&test, request).await, expected);
     }
-    assert_eq!((test.count(ACCOUNTS).await, test.count(PENDING).await, test.plc.living().len()), (1, 0, 1));
+    assert_eq!(
+        (
+            test.count(ACCOUNTS).await,
+            test.count(PENDING).await,
+            test.plc.living().len()
+        ),
+        (1, 0, 1)
+    );
 }
 
-#[tokio::test]
-async fn a_directory_that_took_the_operation_is_believed() {
-    for fault in [Fault::LosesAnswers, Fault::TakesAndRefuses] {
-        let test = TestAccounts::open().await;
-        let invite = test.invite(1).await;
-        test.plc.set(fault);
-        test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap();
-        assert_eq!((test.count(ACCOUNTS).await, test.count(PENDING).await), (1, 0), "{fault:?}");
-    }
-}
-
-#[tokio::test]
-async fn after_a_failure_the_same_request_succeeds_at_once() {
-    for fault in [Fault::Down, Fault::Fails, Fault::Refuses, Fault::DiesAfterTaking] {
-        let test = TestAccounts::open().await;
-        let invite = test.invite(1).await;
-        test.plc.set(fault);
-        let error = test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap_err();
-        assert!(matches!(error, CreateError::Plc(_)), "{error}");
-        assert_eq!((test.count(ACCOUNTS).await, test.count(USES).await), (0, 0), "{fault:?}");
-        assert!(test.test.published().is_empty());
-
-        test.plc.set(Fault::None);
-        test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap();
-        let left = (test.count(ACCOUNTS).await, test.count(PENDING).await, test.plc.living().len());
-        assert_eq!(left, (1, 0, 1), "{fault:?}: no DID without an account");
-    }
-}
-
-#[tokio::test]
-async fn after_a_failure_invite_and_handle_are_free_for_others() {
-    let test = TestAccounts::open().await;
-    let invite = test.invite(1).await;
-    test.plc.set(Fault::DiesAfterTaking);
-    let error = test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap_err();
-    assert!(matches!(error, CreateError::Plc(PlcError::NoAnswer)), "{error}");
-    test.plc.set(Fault::None);
-    let mut other = TestAccounts::request("alice", &invite);
-    other.email = Some("other@mail.test".to_owned());
-    test.accounts.create(other).await.unwrap();
-    assert_eq!(test.plc.living().len(), 2, "the first DID is nobody's");
-
-    let nothing_yet = test.accounts.settle_abandoned().await.unwrap();
-    assert_eq!(nothing_yet, Settled::default());
-    test.clock.advance(ELEVEN_MINUTES);
-    let settled = test.accounts.settle_abandoned().await.unwrap();
-    assert_eq!(settled, Settled { tombstoned: 1, ..Settled::default() });
-    assert_eq!((test.plc.living().len(), test.count(PENDING).await), (1, 0));
-}
-
-#[tokio::test]
-async fn what_nobody_comes_back_for_is_settled() {
-    let test = TestAccounts::open().await;
-    let invite = test.invite(10).await;
-    for (name, fault) in [("never-sent", Fault::Down), ("taken", Fault::DiesAfterTaking), ("refused", Fault::Refuses)] {
-        test.plc.set(fault);
-        test.accounts.create(TestAccounts::request(name, &invite)).await.unwrap_err();
-    }
-    test.clock.advance(ELEVEN_MINUTES);
-    assert_eq!(test.plc.living().len(), 1);
-    test.plc.set(Fault::Down);
-    assert_eq!(test.accounts.settle_abandoned().await.unwrap(), Settled { left: 3, ..Settled::default() });
-    test.plc.set(Fault::None);
-    let settled = test.accounts.settle_abandoned().await.unwrap();
-    assert_eq!(settled, Settled { forgotten: 2, tombstoned: 1, left: 0 });
-    assert_eq!((test.plc.living().len(), test.count(PENDING).await), (0, 0));
-}
-
-#[tokio::test]
-async fn a_client_that_goes_away_holds_nothing() {
-    let test = TestAccounts::open().await;
-    let invite = test.invite(1).await;
-    test.plc.set(Fault::Hangs);
-    let accounts = test.accounts.clone();
-    let request = TestAccounts::request("alice", &invite);
-    let waiting = tokio::spawn(async move { accounts.create(request).await.map(drop) });
-    while test.count("SELECT count(*) FROM pending_account WHERE state = 'creating'").await == 0 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(refusal(&test, TestAccounts::request("alice", &invite)).await, "Provided invite code not available");
-    waiting.abort();
-    assert!(waiting.await.unwrap_err().is_cancelled());
-    while test.count("SELECT count(*) FROM pending_account WHERE state = 'creating'").await == 1 {
-        tokio::task::yield_now().await;
-    }
-    test.plc.set(Fault::None);
-    test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap();
-    assert_eq!((test.count(ACCOUNTS).await, test.count(PENDING).await), (1, 0));
-}
-
-#[tokio::test]
-async fn what_a_killed_process_held_is_free_after_the_next_start() {
-    let test = TestAccounts::open().await;
-    let invite = test.invite(1).await;
-    test.plc.set(Fault::DiesAfterTaking);
-    test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap_err();
-    let as_if_killed = test.test.store.change(|tx| {
-        Box::pin(async move {
-            sqlx::query("UPDATE pending_account SET state = 'creating'").execute(tx.connection()).await?;
-            Ok::<_, crate::store::StoreError>(())
-        })
-    });
-    as_if_killed.await.unwrap();
-    test.plc.set(Fault::None);
-    assert_eq!(refusal(&test, TestAccounts::request("alice", &invite)).await, "Handle already taken: alice.test");
-    test.accounts.release_interrupted().await.unwrap();
-    test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap();
-    assert_eq!((test.count(ACCOUNTS).await, test.count(PENDING).await, test.plc.living().len()), (1, 0, 1));
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_at_once_for_one_handle() {
     let test = TestAccounts::open().await;
     let invite = test.invite(100).await;
     let requests = (0..50).map(|number| {
         let mut request = TestAccounts::request(if number % 2 == 0 { "alice" } else { "ALICE" }, &invite);
         request.email = Some(format!("alice{number}@mail.test"));
-        test.accounts.create(request)
+        create_beside(&test, request)
     });
-    let outcomes = join_all(requests).await;
+    let outcomes: Vec<_> = join_all(requests).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     for error in outcomes.into_iter().filter_map(Result::err) {
         assert_eq!(error.to_string(), "Handle already taken: alice.test");
     }
-    assert_eq!((test.count(ACCOUNTS).await, test.count(USES).await, test.plc.living().len()), (1, 1, 1));
+    assert_eq!(
+        (
+            test.count(ACCOUNTS).await,
+            test.count(USES).await,
+            test.plc.living().len()
+        ),
+        (1, 1, 1)
+    );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_at_once_with_one_invite() {
     let test = TestAccounts::open().await;
     let invite = test.invite(2).await;
-    let requests = (0..50).map(|number| test.accounts.create(TestAccounts::request(&format!("user{number}"), &invite)));
-    let outcomes = join_all(requests).await;
+    let requests = (0..50).map(|number| create_beside(&test, TestAccounts::request(&format!("user{number}"), &invite)));
+    let outcomes: Vec<_> = join_all(requests).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
     for error in outcomes.into_iter().filter_map(Result::err) {
         assert_eq!(error.to_string(), "Provided invite code not available");
     }
-    assert_eq!((test.count(ACCOUNTS).await, test.count(USES).await, test.plc.living().len()), (2, 2, 2));
+    assert_eq!(
+        (
+            test.count(ACCOUNTS).await,
+            test.count(USES).await,
+            test.plc.living().len()
+        ),
+        (2, 2, 2)
+    );
 }
 
 #[tokio::test]
@@ -229,8 +191,26 @@ async fn invite_codes_look_like_those_of_the_reference() {
     assert_eq!(invites.iter().map(|(_, codes)| codes.len()).sum::<usize>(), 4);
     for code in invites.iter().flat_map(|(_, codes)| codes) {
         let parts: Vec<_> = code.split('-').collect();
-        assert_eq!((parts.len(), parts[0], parts[1].len(), parts[2].len()), (3, "localhost", 5, 5), "{code}");
+        assert_eq!(
+            (parts.len(), parts[0], parts[1].len(), parts[2].len()),
+            (3, "localhost", 5, 5),
+            "{code}"
+        );
         let is_letter = |letter: char| letter.is_ascii_lowercase() || ('2'..='7').contains(&letter);
         assert!(parts[1].chars().chain(parts[2].chars()).all(is_letter), "{code}");
     }
+}
+
+#[tokio::test]
+async fn recommended_credentials_are_what_was_registered() {
+    let test = TestAccounts::open().await;
+    let invite = test.invite(1).await;
+    let created = test
+        .accounts
+        .create(TestAccounts::request("alice", &invite))
+        .await
+        .unwrap();
+    let account = created.session.account;
+    let recommended = test.accounts.recommended_credentials(&account).await.unwrap();
+    assert_eq!(recommended, test.plc.state(&account.did));
 }

@@ -6,16 +6,24 @@ use crate::account::testing::TestAccounts;
 use crate::account::{Login, LoginError, RefreshError, Session, TokenError};
 use crate::store::StoreError;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn login(identifier: &str, password: &str) -> Login {
-    Login { identifier: identifier.to_owned(), password: password.to_owned(), allow_takendown: false }
+    Login {
+        identifier: identifier.to_owned(),
+        password: password.to_owned(),
+        allow_takendown: false,
+    }
 }
 
 async fn with_alice() -> (TestAccounts, Session) {
     let test = TestAccounts::open().await;
     let invite = test.invite(1).await;
-    let created = test.accounts.create(TestAccounts::request("alice", &invite)).await.unwrap();
+    let created = test
+        .accounts
+        .create(TestAccounts::request("alice", &invite))
+        .await
+        .unwrap();
     (test, created.session)
 }
 
@@ -30,13 +38,21 @@ async fn execute(test: &TestAccounts, sql: &'static str) {
 }
 
 async fn refreshed(test: &TestAccounts, refresh_jwt: &str) -> Result<Session, RefreshError> {
-    test.accounts.refresh(test.accounts.read_refresh_token(refresh_jwt).unwrap()).await
+    test.accounts
+        .refresh(test.accounts.read_refresh_token(refresh_jwt).unwrap())
+        .await
 }
 
 #[tokio::test]
 async fn handle_did_and_address_in_any_case_let_in() {
     let (test, alice) = with_alice().await;
-    for identifier in ["alice.test", "Alice.TEST", "alice@mail.test", "ALICE@mail.test", alice.account.did.as_str()] {
+    for identifier in [
+        "alice.test",
+        "Alice.TEST",
+        "alice@mail.test",
+        "ALICE@mail.test",
+        alice.account.did.as_str(),
+    ] {
         let session = test.accounts.log_in(login(identifier, "alice-pass")).await.unwrap();
         assert_eq!(session.account, alice.account, "{identifier}");
         assert!(test.accounts.authenticate(&session.access_jwt).await.is_ok());
@@ -53,7 +69,11 @@ async fn nobody_can_tell_a_wrong_password_from_an_unknown_account() {
         ("@alice.test", "alice-pass", "Invalid identifier or password"),
         ("", "x", "Invalid identifier or password"),
         ("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "", "Invalid identifier or password"),
-        ("alice.test", &long, "Password too long. Consider resetting your password."),
+        (
+            "alice.test",
+            &long,
+            "Password too long. Consider resetting your password.",
+        ),
     ] {
         let error = test.accounts.log_in(login(identifier, password)).await.unwrap_err();
         assert_eq!(error.to_string(), expected, "{identifier}");
@@ -84,7 +104,11 @@ async fn hashes_of_the_reference_are_replaced_at_login() {
     assert!(test.accounts.log_in(login("alice.test", "alice-pass")).await.is_err());
     for _ in 0..2 {
         test.accounts.log_in(login("alice.test", "hunter2")).await.unwrap();
-        assert_eq!(test.count("SELECT count(*) FROM account WHERE password_hash LIKE '$argon2id$%'").await, 1);
+        assert_eq!(
+            test.count("SELECT count(*) FROM account WHERE password_hash LIKE '$argon2id$%'")
+                .await,
+            1
+        );
     }
 }
 
@@ -103,10 +127,17 @@ async fn refreshing_keeps_the_session_and_gives_one_next_token() {
     assert_eq!(first.session_id, other.session_id);
 
     test.clock.advance(HOUR + Duration::from_secs(1));
-    assert!(matches!(refreshed(&test, &alice.refresh_jwt).await, Err(RefreshError::Revoked)), "the grace is over");
+    assert!(
+        matches!(refreshed(&test, &alice.refresh_jwt).await, Err(RefreshError::Revoked)),
+        "the grace is over"
+    );
     assert!(refreshed(&test, &second.refresh_jwt).await.is_ok());
     assert_eq!(test.count("SELECT count(*) FROM session").await, 1);
-    assert_eq!(test.count("SELECT count(*) FROM refresh_token").await, 2, "what is over is removed");
+    assert_eq!(
+        test.count("SELECT count(*) FROM refresh_token").await,
+        2,
+        "what is over is removed"
+    );
 }
 
 #[tokio::test]
@@ -114,7 +145,11 @@ async fn parallel_refreshes_make_one_line() {
     let (test, alice) = with_alice().await;
     let outcomes = futures_util::future::join_all((0..20).map(|_| refreshed(&test, &alice.refresh_jwt))).await;
     let first = outcomes[0].as_ref().unwrap().refresh_jwt.clone();
-    assert!(outcomes.iter().all(|outcome| outcome.as_ref().unwrap().refresh_jwt == first));
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome.as_ref().unwrap().refresh_jwt == first)
+    );
     assert_eq!(test.count("SELECT count(*) FROM refresh_token").await, 2);
 }
 
@@ -124,14 +159,23 @@ async fn logging_out_ends_access_tokens_too_and_no_other_session() {
     let other = test.accounts.log_in(login("alice.test", "alice-pass")).await.unwrap();
     test.clock.advance(HOUR);
     let refreshed_session = refreshed(&test, &alice.refresh_jwt).await.unwrap();
-    let token = test.accounts.read_refresh_token_even_if_expired(&alice.refresh_jwt).unwrap();
+    let token = test
+        .accounts
+        .read_refresh_token_even_if_expired(&alice.refresh_jwt)
+        .unwrap();
     for _ in 0..2 {
         test.accounts.log_out(token.clone()).await.unwrap();
     }
     for access_jwt in [&alice.access_jwt, &refreshed_session.access_jwt] {
-        assert!(matches!(test.accounts.authenticate(access_jwt).await, Err(TokenError::Revoked)));
+        assert!(matches!(
+            test.accounts.authenticate(access_jwt).await,
+            Err(TokenError::Revoked)
+        ));
     }
-    assert!(matches!(refreshed(&test, &refreshed_session.refresh_jwt).await, Err(RefreshError::Revoked)));
+    assert!(matches!(
+        refreshed(&test, &refreshed_session.refresh_jwt).await,
+        Err(RefreshError::Revoked)
+    ));
     assert!(test.accounts.authenticate(&other.access_jwt).await.is_ok());
 }
 
@@ -139,10 +183,20 @@ async fn logging_out_ends_access_tokens_too_and_no_other_session() {
 async fn tokens_end_with_their_time() {
     let (test, alice) = with_alice().await;
     test.clock.advance(2 * HOUR);
-    assert!(matches!(test.accounts.authenticate(&alice.access_jwt).await, Err(TokenError::Expired)));
+    assert!(matches!(
+        test.accounts.authenticate(&alice.access_jwt).await,
+        Err(TokenError::Expired)
+    ));
     test.clock.advance(90 * 24 * HOUR);
-    assert!(matches!(test.accounts.read_refresh_token(&alice.refresh_jwt), Err(TokenError::Expired)));
-    assert!(test.accounts.read_refresh_token_even_if_expired(&alice.refresh_jwt).is_ok());
+    assert!(matches!(
+        test.accounts.read_refresh_token(&alice.refresh_jwt),
+        Err(TokenError::Expired)
+    ));
+    assert!(
+        test.accounts
+            .read_refresh_token_even_if_expired(&alice.refresh_jwt)
+            .is_ok()
+    );
     assert_eq!(test.accounts.remove_expired_sessions().await.unwrap(), 1);
     assert_eq!(test.count("SELECT count(*) FROM refresh_token").await, 0);
 }
@@ -154,27 +208,54 @@ async fn tokens_without_a_session_hold_until_the_cut_off() {
     let access = test.accounts.authenticate(&token).await.unwrap();
     assert_eq!(access.session_id, None);
     execute(&test, "UPDATE account SET tokens_cut_off = created_at").await;
-    assert!(matches!(test.accounts.authenticate(&token).await, Err(TokenError::Revoked)));
-    assert!(test.accounts.authenticate(&alice.access_jwt).await.is_ok(), "sessions end on their own");
+    assert!(matches!(
+        test.accounts.authenticate(&token).await,
+        Err(TokenError::Revoked)
+    ));
+    assert!(
+        test.accounts.authenticate(&alice.access_jwt).await.is_ok(),
+        "sessions end on their own"
+    );
     test.clock.advance(Duration::from_secs(1));
     let later = test.accounts.sessionless_token(&alice.account.did);
     assert!(test.accounts.authenticate(&later).await.is_ok());
-    let gone = test.accounts.sessionless_token(&"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap());
-    assert!(matches!(test.accounts.authenticate(&gone).await, Err(TokenError::UnknownAccount(_))));
+    let gone = test
+        .accounts
+        .sessionless_token(&"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap());
+    assert!(matches!(
+        test.accounts.authenticate(&gone).await,
+        Err(TokenError::UnknownAccount(_))
+    ));
 }
 
 #[tokio::test]
 async fn a_taken_down_account_gets_a_session_only_if_it_asks_for_one() {
     let (test, alice) = with_alice().await;
     execute(&test, "UPDATE account SET takedown_ref = 'test'").await;
-    let error = test.accounts.log_in(login("alice.test", "alice-pass")).await.unwrap_err();
+    let error = test
+        .accounts
+        .log_in(login("alice.test", "alice-pass"))
+        .await
+        .unwrap_err();
     assert!(matches!(error, LoginError::TakenDown));
-    assert!(matches!(refreshed(&test, &alice.refresh_jwt).await, Err(RefreshError::TakenDown)));
-    let wrong = Login { allow_takendown: true, ..login("alice.test", "nope") };
+    assert!(matches!(
+        refreshed(&test, &alice.refresh_jwt).await,
+        Err(RefreshError::TakenDown)
+    ));
+    let wrong = Login {
+        allow_takendown: true,
+        ..login("alice.test", "nope")
+    };
     assert!(matches!(test.accounts.log_in(wrong).await, Err(LoginError::Wrong)));
-    let leaving = Login { allow_takendown: true, ..login("alice.test", "alice-pass") };
+    let leaving = Login {
+        allow_takendown: true,
+        ..login("alice.test", "alice-pass")
+    };
     let session = test.accounts.log_in(leaving).await.unwrap();
     let access = test.accounts.authenticate(&session.access_jwt).await.unwrap();
     assert_eq!(access.scope.as_str(), "com.atproto.takendown");
-    assert!(matches!(refreshed(&test, &session.refresh_jwt).await, Err(RefreshError::Revoked)));
+    assert!(matches!(
+        refreshed(&test, &session.refresh_jwt).await,
+        Err(RefreshError::Revoked)
+    ));
 }

@@ -4,3 +4,4 @@ pub(super) mod identity;
 pub(super) mod repo;
 pub(super) mod server;
 pub(super) mod sync;
+pub(super) mod temp;

@@ -1,3 +1,4 @@
 //! `com.atproto.identity.*`.
 
+pub(in crate::xrpc) mod get_recommended_did_credentials;
 pub(in crate::xrpc) mod resolve_handle;

@@ -1,0 +1,3 @@
+//! `com.atproto.temp.*`.
+
+pub(in crate::xrpc) mod check_signup_queue;

@@ -16,8 +16,9 @@ use clap::{Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "pds", version, about)]
 struct Arguments {
+    /// Without a verb, the server runs.
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +48,7 @@ pub fn run() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
-        match arguments.verb {
+        match arguments.verb.unwrap_or(Verb::Serve) {
             Verb::Serve => serve::run().await,
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Account(verb) => account::run(verb).await,

@@ -28,7 +28,7 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     let (router, routers) = watch::channel(router::not_ready(Phase::Starting, RequestIds::starting_at(0)));
     let server = tokio::spawn(listen::serve_latest(listener, routers, stop.clone()));
     let app = App::start(&config, stop.clone()).await?;
-    router.send_replace(app.router());
+    drop(router.send_replace(app.router()));
     ready(&url);
     server.await?;
     drop(router);

@@ -8,14 +8,6 @@ use crate::store::StoreError;
 /// Why a record is refused before any repo is looked at.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RecordError {
-    /// The record's `$type` is not the collection.
-    #[error("Invalid $type: expected {expected}, got {found}")]
-    WrongType {
-        /// The collection.
-        expected: String,
-        /// What the record says.
-        found: String,
-    },
     /// The record is nested too deeply.
     #[error("Record is nested too deeply: at most {max} levels are allowed")]
     TooDeep {

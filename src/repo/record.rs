@@ -79,23 +79,14 @@ impl RecordWrite {
 }
 
 impl PreparedRecord {
-    /// Checks a record against the data model's limits, fills in a missing `$type` and encodes it.
+    /// Checks a record against the data model's limits and encodes it. Its `$type` is the collection: that, and
+    /// what its schema asks, was seen to before.
     ///
     /// # Errors
     /// Which rule it breaks.
-    pub fn new(collection: &Nsid, rkey: &RecordKey, mut record: Map) -> Result<PreparedRecord, RecordError> {
+    pub fn new(collection: &Nsid, rkey: &RecordKey, record: Map) -> Result<PreparedRecord, RecordError> {
         if collection.as_str().len() + 1 + rkey.as_str().len() > MAX_KEY_BYTES {
             return Err(RecordError::PathTooLong { max: MAX_KEY_BYTES });
-        }
-        match record.get("$type") {
-            None => {
-                record.insert("$type".to_owned(), Value::String(collection.to_string()));
-            }
-            Some(Value::String(found)) if found == collection.as_str() => {}
-            Some(other) => {
-                let found = other.as_str().unwrap_or("a value that is no string").to_owned();
-                return Err(RecordError::WrongType { expected: collection.to_string(), found });
-            }
         }
         let record = Value::Map(record);
         if record.depth() > MAX_DEPTH {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use atproto_data::{Did, Nsid, RecordKey};
+use atproto_lexicon::Validation;
 use serde::Serialize;
 
-use super::write_input::{CommitOutput, Validation, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit};
+use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation};
 use crate::app::App;
 use crate::repo::{RecordWrite, RepoError, WriteAction};
 use crate::server::{Accepts, Input, Method, XrpcError, XrpcResult, respond};
@@ -46,7 +47,7 @@ struct ResultOutput {
 
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let repo = own_repo(&app, &call.caller, &call.input).await?;
-    let validation = Validation::read(&call.input)?;
+    let validation = validation(&call.input)?;
     let swap = swap_commit(&call.input)?;
     let inputs = call.input.take_required_objects("writes")?;
     if inputs.len() > MAX_WRITES {
@@ -98,8 +99,9 @@ fn read_write(
         return Ok((RecordWrite { collection, rkey, action: WriteAction::Delete }, result));
     }
     let value = input.take_required_object("value")?.into_map();
-    let validation_status = validation.status_of_unknown(&collection)?;
-    let record = prepare(&collection, &rkey, value)?;
+    // The reference's messages call the value by this name.
+    let path = format_args!("{}.record", input.path());
+    let (record, validation_status) = prepare(validation, &collection, &rkey, value, path)?;
     let result = ResultOutput {
         kind: if kind == CREATE {
             "com.atproto.repo.applyWrites#createResult"

@@ -6,7 +6,7 @@ use atproto_data::{Nsid, RecordKey};
 use serde::Serialize;
 
 use super::write_input::{
-    CommitOutput, Validation, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit,
+    CommitOutput, RECORD_PATH, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation,
 };
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
@@ -37,12 +37,11 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
         Some(rkey) => rkey,
         None => app.repos.next_rkey().into(),
     };
-    let validation = Validation::read(&call.input)?;
+    let validation = validation(&call.input)?;
     let swap = swap_commit(&call.input)?;
     let record = call.input.take_required_object("record")?.into_map();
 
-    let validation_status = validation.status_of_unknown(&collection)?;
-    let record = prepare(&collection, &rkey, record)?;
+    let (record, validation_status) = prepare(validation, &collection, &rkey, record, RECORD_PATH)?;
     let (uri, cid) = (record_uri(&repo.did, &collection, &rkey), record.cid().to_string());
     let write = RecordWrite { collection, rkey, action: WriteAction::Create(record) };
     let written = app.repos.write(repo, vec![write], swap).await.map_err(own_repo_error)?;

@@ -6,7 +6,7 @@ use atproto_data::{Nsid, RecordKey};
 use serde::Serialize;
 
 use super::write_input::{
-    CommitOutput, Validation, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, swap_record,
+    CommitOutput, RECORD_PATH, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, swap_record, validation,
 };
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
@@ -35,13 +35,12 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let repo = own_repo(&app, &call.caller, &call.input).await?;
     let collection: Nsid = call.input.required("collection")?;
     let rkey: RecordKey = call.input.required("rkey")?;
-    let validation = Validation::read(&call.input)?;
+    let validation = validation(&call.input)?;
     let swap = swap_record(&call.input)?;
     let swap_commit = swap_commit(&call.input)?;
     let record = call.input.take_required_object("record")?.into_map();
 
-    let validation_status = validation.status_of_unknown(&collection)?;
-    let record = prepare(&collection, &rkey, record)?;
+    let (record, validation_status) = prepare(validation, &collection, &rkey, record, RECORD_PATH)?;
     let (uri, cid) = (record_uri(&repo.did, &collection, &rkey), record.cid().to_string());
     let write = RecordWrite { collection, rkey, action: WriteAction::Put { record, swap } };
     let written = app.repos.write(repo, vec![write], swap_commit).await.map_err(own_repo_error)?;

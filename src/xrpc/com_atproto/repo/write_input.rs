@@ -1,6 +1,9 @@
 //! What the four methods that write records have in common.
 
+use std::fmt::Display;
+
 use atproto_data::{AtIdentifier, Cid, Map, Nsid, RecordKey, Value};
+use atproto_lexicon::{Catalogue, RecordInvalid, Validation, Validity, fill_type};
 use serde::Serialize;
 
 use crate::app::App;
@@ -11,6 +14,9 @@ use crate::xrpc::caller::Caller;
 
 /// The size limit of the bodies of these methods, in bytes.
 pub(super) const WRITE_LIMIT: usize = 1_000_000;
+
+/// Where the record is in the body of the methods that write one.
+pub(super) const RECORD_PATH: &str = "$.record";
 
 /// Who may write records: the owner of an active account.
 pub(super) const WRITE_AUTH: Auth = Auth::Access(Access::STANDARD.status(Status::Active));
@@ -46,38 +52,24 @@ pub(super) async fn own_repo(app: &App, caller: &Caller, input: &Input) -> Resul
 }
 
 /// How records are to be validated (`validate`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Validation {
-    /// Known types must be valid.
-    IfKnown,
-    /// The type must be known and valid.
-    Required,
-    /// Nothing is validated.
-    Off,
+pub(super) fn validation(input: &Input) -> Result<Validation, XrpcError> {
+    Ok(input.optional_flag("validate")?.into())
 }
 
-impl Validation {
-    pub(super) fn read(input: &Input) -> Result<Validation, XrpcError> {
-        Ok(match input.optional_flag("validate")? {
-            None => Validation::IfKnown,
-            Some(true) => Validation::Required,
-            Some(false) => Validation::Off,
-        })
-    }
-
-    /// The `validationStatus` of a record of a collection whose schema this server does not have.
-    pub(super) fn status_of_unknown(self, collection: &Nsid) -> Result<Option<&'static str>, XrpcError> {
-        match self {
-            Validation::IfKnown => Ok(Some("unknown")),
-            Validation::Required => Err(XrpcError::invalid_request(format!("Unknown lexicon type: {collection}"))),
-            Validation::Off => Ok(None),
-        }
-    }
-}
-
-/// Checks and encodes a record.
-pub(super) fn prepare(collection: &Nsid, rkey: &RecordKey, record: Map) -> Result<PreparedRecord, XrpcError> {
-    PreparedRecord::new(collection, rkey, record).map_err(|error| XrpcError::invalid_request(error.to_string()))
+/// Validates, checks and encodes a record; `path` is its place in the body. Gives its `validationStatus` too.
+pub(super) fn prepare(
+    validation: Validation,
+    collection: &Nsid,
+    rkey: &RecordKey,
+    mut record: Map,
+    path: impl Display,
+) -> Result<(PreparedRecord, Option<&'static str>), XrpcError> {
+    let invalid = |error: RecordInvalid| XrpcError::invalid_request(error.to_string());
+    fill_type(&mut record, collection).map_err(invalid)?;
+    let validity = Catalogue::bundled().validate(validation, collection, rkey, &record, path).map_err(invalid)?;
+    let record = PreparedRecord::new(collection, rkey, record);
+    let record = record.map_err(|error| XrpcError::invalid_request(error.to_string()))?;
+    Ok((record, validity.map(Validity::as_str)))
 }
 
 /// `swapCommit`.

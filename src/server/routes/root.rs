@@ -6,7 +6,7 @@ use crate::server::respond;
 
 const ROOT: &str = "This is an AT Protocol Personal Data Server (PDS): accounts and their data live here.\n\n\
                     The API is under /xrpc/.\n\nProtocol: https://atproto.com\n";
-const ROBOTS: &str = "# The public API may be crawled\nUser-agent: *\nAllow: /\n";
+const ROBOTS: &str = "# Hello!\n\n# Crawling the public API is allowed\nUser-agent: *\nAllow: /";
 
 pub(in crate::server) async fn root() -> Response {
     respond::text(ROOT)

@@ -85,7 +85,13 @@ impl App {
         let keys = Arc::new(SigningKeys::new(store.clone(), Arc::clone(&sealer)));
         let plc: Arc<dyn PlcDirectory> = Arc::new(PlcClient::new(&config.identity.plc_url)?);
         let clock_id = u16::from_be_bytes(random::bytes(random.as_ref()));
-        let repos = Repos::new(store.clone(), keys, Arc::clone(&clock), clock_id, config.storage.repo_cache_bytes);
+        let repos = Repos::new(
+            store.clone(),
+            keys,
+            Arc::clone(&clock),
+            clock_id,
+            config.storage.repo_cache_bytes,
+        );
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
         let accounts = Accounts::new(store.clone(), account_settings(config), clock, random, plc, sealer);
         accounts.release_interrupted().await?;
@@ -145,9 +151,21 @@ impl Application for App {
     }
 
     fn health(&self) -> Health {
-        let phase = if self.stop.is_cancelled() { Phase::Draining } else { Phase::Ready };
-        let degraded = if self.store.writes_stopped() { vec!["disk".to_owned()] } else { Vec::new() };
-        Health { phase, degraded, ..Health::good() }
+        let phase = if self.stop.is_cancelled() {
+            Phase::Draining
+        } else {
+            Phase::Ready
+        };
+        let degraded = if self.store.writes_stopped() {
+            vec!["disk".to_owned()]
+        } else {
+            Vec::new()
+        };
+        Health {
+            phase,
+            degraded,
+            ..Health::good()
+        }
     }
 
     async fn authenticate(&self, auth: Auth, request: &Parts, _nsid: &str) -> Result<Caller, XrpcError> {
@@ -155,8 +173,14 @@ impl Application for App {
     }
 
     async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {
-        let account = self.accounts.find_handle(handle).await.map_err(|error| XrpcError::internal(&error))?;
-        Ok(account.filter(|account| account.status.is_active()).map(|account| account.did))
+        let account = self
+            .accounts
+            .find_handle(handle)
+            .await
+            .map_err(|error| XrpcError::internal(&error))?;
+        Ok(account
+            .filter(|account| account.status.is_active())
+            .map(|account| account.did))
     }
 }
 
@@ -173,7 +197,11 @@ fn site(config: &Config) -> Site {
         public_url: config.service.public_url.clone(),
         service_did: config.service.did.to_string(),
         handle_domains: config.identity.service_handle_domains.clone(),
-        version: config.service.version.clone().unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+        version: config
+            .service
+            .version
+            .clone()
+            .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
     }
 }
 

@@ -17,7 +17,10 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the operating system for the time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that asks the operating system for the time"
+)]
 impl Clock for SystemClock {
     fn now_micros(&self) -> i64 {
         // A clock before 1970 or after the year 290,000 is not one to work with; the sequencer keeps order even so.

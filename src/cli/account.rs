@@ -37,9 +37,12 @@ pub(super) enum AccountVerb {
 
 pub(super) async fn run(verb: AccountVerb) -> Outcome {
     match verb {
-        AccountVerb::Create { email, handle, password, admin } => {
-            create(&AdminClient::new(admin)?, &email, &handle, password).await
-        }
+        AccountVerb::Create {
+            email,
+            handle,
+            password,
+            admin,
+        } => create(&AdminClient::new(admin)?, &email, &handle, password).await,
         AccountVerb::List { admin } => list(&AdminClient::new(admin)?).await,
     }
 }
@@ -52,20 +55,33 @@ async fn create(client: &AdminClient, email: &str, handle: &str, password: Optio
     let account = client.procedure("com.atproto.server.createAccount", &input).await?;
     let did = account["did"].as_str().unwrap_or_default();
     let handle = account["handle"].as_str().unwrap_or_default();
-    if generated { print_fields(&[did, handle, &password]) } else { print_fields(&[did, handle]) }
+    if generated {
+        print_fields(&[did, handle, &password])
+    } else {
+        print_fields(&[did, handle])
+    }
 }
 
 async fn list(client: &AdminClient) -> Outcome {
     let mut cursor = String::new();
     loop {
-        let page = client.query("com.atproto.sync.listRepos", &[("limit", PAGE), ("cursor", &cursor)]).await?;
+        let page = client
+            .query("com.atproto.sync.listRepos", &[("limit", PAGE), ("cursor", &cursor)])
+            .await?;
         for repo in page["repos"].as_array().into_iter().flatten() {
             let did = repo["did"].as_str().unwrap_or_default();
             let status = repo["status"].as_str().unwrap_or("active");
             // An inactive repo is not described; its handle is not public then.
             let described = client.query("com.atproto.repo.describeRepo", &[("repo", did)]).await;
-            let handle = described.ok().and_then(|repo| repo["handle"].as_str().map(str::to_owned));
-            print_fields(&[did, handle.as_deref().unwrap_or("-"), status, repo["rev"].as_str().unwrap_or("-")])?;
+            let handle = described
+                .ok()
+                .and_then(|repo| repo["handle"].as_str().map(str::to_owned));
+            print_fields(&[
+                did,
+                handle.as_deref().unwrap_or("-"),
+                status,
+                repo["rev"].as_str().unwrap_or("-"),
+            ])?;
         }
         match page["cursor"].as_str() {
             Some(next) => next.clone_into(&mut cursor),
@@ -76,5 +92,8 @@ async fn list(client: &AdminClient) -> Outcome {
 
 fn generate_password() -> String {
     let bytes: [u8; 24] = random::bytes(&SystemRandom);
-    bytes.iter().map(|byte| char::from(PASSWORD_LETTERS[usize::from(byte % 32)])).collect()
+    bytes
+        .iter()
+        .map(|byte| char::from(PASSWORD_LETTERS[usize::from(byte % 32)]))
+        .collect()
 }

@@ -76,7 +76,9 @@ impl AdminClient {
 
     /// A fresh invite code.
     pub(super) async fn invite_code(&self, uses: u32) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        let answer = self.procedure("com.atproto.server.createInviteCode", &json!({"useCount": uses})).await?;
+        let answer = self
+            .procedure("com.atproto.server.createInviteCode", &json!({"useCount": uses}))
+            .await?;
         Ok(answer["code"].as_str().ok_or("the server gave no code")?.to_owned())
     }
 }

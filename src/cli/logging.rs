@@ -10,7 +10,11 @@ pub(super) fn start(config: &LogConfig) {
         return;
     }
     let filter = EnvFilter::new(format!("{},sqlx=warn,hyper=warn,h2=warn", level(config.level)));
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_span_list(false).with_env_filter(filter);
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_env_filter(filter);
     if subscriber.try_init().is_err() {
         tracing::debug!("logging has been started before");
     }

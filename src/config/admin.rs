@@ -1,6 +1,9 @@
 //! The two settings that a command beside a running server needs: its port and the admin password.
 
-#![expect(clippy::disallowed_methods, reason = "this room is the one that reads the environment")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this room is the one that reads the environment"
+)]
 
 use std::io;
 
@@ -9,7 +12,10 @@ const DEFAULT_PORT: u16 = 2583;
 
 /// `PDS_PORT`, or the default where it is missing or wrong.
 pub fn port() -> u16 {
-    std::env::var("PDS_PORT").ok().and_then(|port| port.trim().parse().ok()).unwrap_or(DEFAULT_PORT)
+    std::env::var("PDS_PORT")
+        .ok()
+        .and_then(|port| port.trim().parse().ok())
+        .unwrap_or(DEFAULT_PORT)
 }
 
 /// `PDS_ADMIN_PASSWORD` or what the file `PDS_ADMIN_PASSWORD_FILE` holds, trimmed; none if neither is set.

@@ -89,7 +89,11 @@ impl ServiceConfig {
 }
 
 fn public_url(hostname: &str, port: u16) -> String {
-    if hostname == "localhost" { format!("http://localhost:{port}") } else { format!("https://{hostname}") }
+    if hostname == "localhost" {
+        format!("http://localhost:{port}")
+    } else {
+        format!("https://{hostname}")
+    }
 }
 
 fn read_hostname(reader: &mut Reader<'_>) -> Option<String> {

@@ -16,13 +16,25 @@ const SESSIONS_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Starts all of it; it ends when the server stops.
 pub(crate) fn start(app: &Arc<App>) {
     repeat(app, PRUNE_EVERY, "prune the event log", |app| async move {
-        app.sequencer.prune_old().await.map(drop).map_err(|error| error.to_string())
+        app.sequencer
+            .prune_old()
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     });
     repeat(app, SETTLE_EVERY, "settle abandoned accounts", |app| async move {
-        app.accounts.settle_abandoned().await.map(drop).map_err(|error| error.to_string())
+        app.accounts
+            .settle_abandoned()
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     });
     repeat(app, SESSIONS_EVERY, "remove expired sessions", |app| async move {
-        app.accounts.remove_expired_sessions().await.map(drop).map_err(|error| error.to_string())
+        app.accounts
+            .remove_expired_sessions()
+            .await
+            .map(drop)
+            .map_err(|error| error.to_string())
     });
 }
 

@@ -23,7 +23,11 @@ pub(super) fn blob_refs(record: &Value) -> Result<Vec<BlobRef>, RecordError> {
                 } else if is_legacy(map) {
                     return Err(RecordError::LegacyBlob { path });
                 } else {
-                    open.extend(map.iter().filter(nested).map(|(key, value)| (value, format!("{path}.{key}"))));
+                    open.extend(
+                        map.iter()
+                            .filter(nested)
+                            .map(|(key, value)| (value, format!("{path}.{key}"))),
+                    );
                 }
             }
             Value::Array(items) => {
@@ -54,6 +58,9 @@ fn blob_ref(map: &Map) -> Option<BlobRef> {
 /// `{cid, mimeType}` and nothing else: the form of 2022, still in old repos, refused in new records.
 fn is_legacy(map: &Map) -> bool {
     map.len() == 2
-        && map.get("cid").and_then(Value::as_str).is_some_and(|cid| cid.parse::<Cid>().is_ok())
+        && map
+            .get("cid")
+            .and_then(Value::as_str)
+            .is_some_and(|cid| cid.parse::<Cid>().is_ok())
         && map.get("mimeType").and_then(Value::as_str).is_some()
 }

@@ -99,7 +99,11 @@ async fn write_car(
 }
 
 fn first_time(sent: &mut HashSet<Cid>, cid: Cid) -> bool {
-    if sent.len() < REMEMBERED_CIDS { sent.insert(cid) } else { !sent.contains(&cid) }
+    if sent.len() < REMEMBERED_CIDS {
+        sent.insert(cid)
+    } else {
+        !sent.contains(&cid)
+    }
 }
 
 /// Bytes on their way to a client: in memory while they are few, else in a file that vanishes when it is closed.
@@ -112,11 +116,20 @@ struct Spool {
 
 impl Spool {
     fn new(directory: PathBuf) -> Spool {
-        Spool { directory, memory: Vec::new(), file: None, length: 0 }
+        Spool {
+            directory,
+            memory: Vec::new(),
+            file: None,
+            length: 0,
+        }
     }
 
     async fn flush_if_large(&mut self) -> Result<(), std::io::Error> {
-        if self.memory.len() >= MEMORY_BYTES { self.flush().await } else { Ok(()) }
+        if self.memory.len() >= MEMORY_BYTES {
+            self.flush().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn flush(&mut self) -> Result<(), std::io::Error> {

@@ -66,7 +66,9 @@ impl Repos {
         let pairs = load_pairs(&mut snapshot, repo_id).await?;
         snapshot.rollback().await?;
         drop(reader);
-        let data = Commit::decode(&repo.commit).map_err(|error| damaged(repo_id, &error))?.data;
+        let data = Commit::decode(&repo.commit)
+            .map_err(|error| damaged(repo_id, &error))?
+            .data;
         let tree = tokio::task::spawn_blocking(move || Tree::from_sorted(pairs))
             .await
             .map_err(|_| RepoError::Aborted)?
@@ -86,7 +88,10 @@ fn damaged(repo_id: i64, error: &dyn std::fmt::Display) -> RepoError {
 }
 
 /// The head of a repo, with an empty tree.
-pub(super) async fn load_head(connection: &mut SqliteConnection, repo_id: i64) -> Result<Option<LoadedRepo>, RepoError> {
+pub(super) async fn load_head(
+    connection: &mut SqliteConnection,
+    repo_id: i64,
+) -> Result<Option<LoadedRepo>, RepoError> {
     let row = sqlx::query(
         "SELECT a.did, CASE WHEN a.deactivated_at IS NULL AND a.takedown_ref IS NULL THEN 1 ELSE 0 END, r.commit_cid, r.rev, r.commit_data \
          FROM repo r JOIN account a ON a.repo_id = r.repo_id WHERE r.repo_id = $1",
@@ -97,7 +102,9 @@ pub(super) async fn load_head(connection: &mut SqliteConnection, repo_id: i64) -
     let Some(row) = row else { return Ok(None) };
     let did: String = row.try_get(0)?;
     Ok(Some(LoadedRepo {
-        did: did.parse().map_err(|_| StoreError::Damaged("DID of an account".to_owned()))?,
+        did: did
+            .parse()
+            .map_err(|_| StoreError::Damaged("DID of an account".to_owned()))?,
         active: row.try_get::<i64, _>(1)? != 0,
         commit_cid: cid_column(row.try_get(2)?)?,
         rev: rev_column(row.try_get(3)?),
@@ -107,7 +114,10 @@ pub(super) async fn load_head(connection: &mut SqliteConnection, repo_id: i64) -
 }
 
 /// All keys and CIDs of a repo in key order.
-pub(super) async fn load_pairs(connection: &mut SqliteConnection, repo_id: i64) -> Result<Vec<(String, Cid)>, RepoError> {
+pub(super) async fn load_pairs(
+    connection: &mut SqliteConnection,
+    repo_id: i64,
+) -> Result<Vec<(String, Cid)>, RepoError> {
     let mut pairs: Vec<(String, Cid)> = Vec::new();
     loop {
         let after = pairs.last().map_or("", |(path, _)| path);

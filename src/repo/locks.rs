@@ -25,7 +25,11 @@ impl Locks {
             Arc::clone(locks.entry(repo_id).or_default())
         };
         let guard = lock.lock_owned().await;
-        RepoGuard { repo_id, locks: Arc::clone(&self.0), guard: Some(guard) }
+        RepoGuard {
+            repo_id,
+            locks: Arc::clone(&self.0),
+            guard: Some(guard),
+        }
     }
 }
 
@@ -34,7 +38,10 @@ impl Drop for RepoGuard {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         self.guard.take();
         // One reference is the map's: nobody else holds it or waits for it.
-        if locks.get(&self.repo_id).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+        if locks
+            .get(&self.repo_id)
+            .is_some_and(|lock| Arc::strong_count(lock) == 1)
+        {
             locks.remove(&self.repo_id);
         }
     }
@@ -49,7 +56,12 @@ mod tests {
         let locks = Locks::default();
         let first = locks.lock(1).await;
         let other = locks.lock(2).await;
-        assert!(tokio::time::timeout(std::time::Duration::ZERO, locks.lock(1)).await.is_err(), "held");
+        assert!(
+            tokio::time::timeout(std::time::Duration::ZERO, locks.lock(1))
+                .await
+                .is_err(),
+            "held"
+        );
         drop((first, other));
         drop(locks.lock(1).await);
         assert_eq!(locks.0.lock().map(|map| map.len()).unwrap_or(usize::MAX), 0);

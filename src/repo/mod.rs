@@ -102,7 +102,11 @@ impl Repos {
     /// A rev after `previous`, whatever the clock does.
     fn next_rev(&self, previous: Tid) -> Tid {
         let now = self.next_rkey();
-        if now.as_u64() > previous.as_u64() { now } else { Tid::from_parts(previous.micros() + 1, self.0.clock_id) }
+        if now.as_u64() > previous.as_u64() {
+            now
+        } else {
+            Tid::from_parts(previous.micros() + 1, self.0.clock_id)
+        }
     }
 
     /// Waits for a repo's lock. Whoever changes an account's status or head outside the write path holds it and calls

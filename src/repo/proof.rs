@@ -28,7 +28,9 @@ impl Repos {
             for block in repo.tree.proof(path.as_bytes()) {
                 car::write_block(&mut out, block.cid, block.bytes);
             }
-            let Some(cid) = repo.tree.get(path.as_bytes()) else { return Ok(out) };
+            let Some(cid) = repo.tree.get(path.as_bytes()) else {
+                return Ok(out);
+            };
             if let Some(content) = self.content(repo_id, &path, cid).await? {
                 car::write_block(&mut out, &cid, &content);
                 return Ok(out);

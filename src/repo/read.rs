@@ -43,17 +43,22 @@ impl Repos {
         rkey: &RecordKey,
         cid: Option<Cid>,
     ) -> Result<Option<RecordView>, RepoError> {
-        let row = sqlx::query("SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2 AND takedown_ref IS NULL")
-            .bind(repo_id)
-            .bind(format!("{collection}/{rkey}"))
-            .fetch_optional(&mut *self.0.store.read().await?)
-            .await?;
+        let row =
+            sqlx::query("SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2 AND takedown_ref IS NULL")
+                .bind(repo_id)
+                .bind(format!("{collection}/{rkey}"))
+                .fetch_optional(&mut *self.0.store.read().await?)
+                .await?;
         let Some(row) = row else { return Ok(None) };
         let found = cid_column(row.try_get(0)?)?;
         if cid.is_some_and(|cid| cid != found) {
             return Ok(None);
         }
-        Ok(Some(RecordView { rkey: rkey.to_string(), cid: found, content: row.try_get(1)? }))
+        Ok(Some(RecordView {
+            rkey: rkey.to_string(),
+            cid: found,
+            content: row.try_get(1)?,
+        }))
     }
 
     /// Records of a collection, by rkey.
@@ -69,9 +74,17 @@ impl Repos {
         let cursor = query.cursor.as_deref();
         let (first, end) = range(collection);
         let (sql, low, high) = if query.ascending {
-            (ASCENDING, cursor.map_or(first.clone(), |rkey| format!("{first}{rkey}")), end)
+            (
+                ASCENDING,
+                cursor.map_or(first.clone(), |rkey| format!("{first}{rkey}")),
+                end,
+            )
         } else {
-            (DESCENDING, first.clone(), cursor.map_or(end, |rkey| format!("{first}{rkey}")))
+            (
+                DESCENDING,
+                first.clone(),
+                cursor.map_or(end, |rkey| format!("{first}{rkey}")),
+            )
         };
         let rows = sqlx::query(sql)
             .bind(repo_id)
@@ -84,7 +97,11 @@ impl Repos {
             .map(|row| {
                 let path: &str = row.try_get(0)?;
                 let rkey = path.get(first.len()..).unwrap_or_default().to_owned();
-                Ok(RecordView { rkey, cid: cid_column(row.try_get(1)?)?, content: row.try_get(2)? })
+                Ok(RecordView {
+                    rkey,
+                    cid: cid_column(row.try_get(1)?)?,
+                    content: row.try_get(2)?,
+                })
             })
             .collect()
     }

@@ -95,9 +95,16 @@ impl PreparedRecord {
         let blobs = blob_refs(&record)?;
         let content = cbor::encode(&record);
         if content.len() > MAX_RECORD_BYTES {
-            return Err(RecordError::TooLarge { size: content.len(), max: MAX_RECORD_BYTES });
+            return Err(RecordError::TooLarge {
+                size: content.len(),
+                max: MAX_RECORD_BYTES,
+            });
         }
-        Ok(PreparedRecord { cid: Cid::of_dag_cbor(&content), content, blobs })
+        Ok(PreparedRecord {
+            cid: Cid::of_dag_cbor(&content),
+            content,
+            blobs,
+        })
     }
 
     /// The record's CID.

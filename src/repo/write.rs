@@ -48,7 +48,12 @@ impl Repos {
         if writes.len() > MAX_WRITES {
             return Err(RepoError::TooManyWrites { max: MAX_WRITES });
         }
-        if let Some(blob) = writes.iter().filter_map(RecordWrite::record).flat_map(|record| &record.blobs).next() {
+        if let Some(blob) = writes
+            .iter()
+            .filter_map(RecordWrite::record)
+            .flat_map(|record| &record.blobs)
+            .next()
+        {
             // No blob can have been uploaded yet.
             return Err(RepoError::BlobNotFound(blob.cid));
         }
@@ -81,7 +86,10 @@ impl Repos {
         }
         let key = self.signing_key(&old).await?;
         let (new, write) = self.commit(repo, &old, &operations, writes, &key)?;
-        let info = CommitInfo { cid: new.commit_cid, rev: new.rev };
+        let info = CommitInfo {
+            cid: new.commit_cid,
+            rev: new.rev,
+        };
         if let Err(error) = self.0.store.commit(write).await {
             self.forget(repo.repo_id);
             return Err(error.into());
@@ -109,7 +117,12 @@ impl Repos {
     ) -> Result<(LoadedRepo, CommitWrite), RepoError> {
         let tree = old.tree.apply(operations)?;
         let rev = self.next_rev(old.rev);
-        let signed = UnsignedCommit { did: old.did.clone(), data: tree.root(), rev }.sign(key);
+        let signed = UnsignedCommit {
+            did: old.did.clone(),
+            data: tree.root(),
+            rev,
+        }
+        .sign(key);
         let net = NetChanges::new(operations, writes, &old.tree, &tree);
         let event = commit_event(old, &tree, rev, &signed, &net)?;
         let write = CommitWrite {
@@ -142,9 +155,14 @@ fn operations(writes: &[RecordWrite], tree: &Tree) -> Result<Vec<Operation>, Rep
     for write in writes {
         let path = write.path();
         let found = current.get(&path).copied().unwrap_or_else(|| tree.get(path.as_bytes()));
-        let Some(action) = action(&write.action, found, &path)? else { continue };
+        let Some(action) = action(&write.action, found, &path)? else {
+            continue;
+        };
         current.insert(path.clone(), after(action));
-        operations.push(Operation { key: path.into_bytes(), action });
+        operations.push(Operation {
+            key: path.into_bytes(),
+            action,
+        });
     }
     Ok(operations)
 }
@@ -167,7 +185,11 @@ fn action(write: &WriteAction, found: Option<Cid>, path: &str) -> Result<Option<
         (WriteAction::Put { record, .. }, Some(found)) if found == record.cid => Ok(None),
         (WriteAction::Put { record, swap }, found) => {
             check_swap(*swap, found)?;
-            Ok(Some(if found.is_some() { Action::Update(record.cid) } else { Action::Create(record.cid) }))
+            Ok(Some(if found.is_some() {
+                Action::Update(record.cid)
+            } else {
+                Action::Create(record.cid)
+            }))
         }
         (WriteAction::DeleteIfPresent { .. }, None) => Ok(None),
         (WriteAction::DeleteIfPresent { swap }, Some(_)) => {
@@ -201,8 +223,11 @@ struct NetChange<'w> {
 
 impl<'w> NetChanges<'w> {
     fn new(operations: &'w [Operation], writes: &'w [RecordWrite], old: &Tree, new: &Tree) -> NetChanges<'w> {
-        let records: BTreeMap<Cid, &PreparedRecord> =
-            writes.iter().filter_map(RecordWrite::record).map(|record| (record.cid, record)).collect();
+        let records: BTreeMap<Cid, &PreparedRecord> = writes
+            .iter()
+            .filter_map(RecordWrite::record)
+            .map(|record| (record.cid, record))
+            .collect();
         let mut seen = std::collections::BTreeSet::new();
         let mut changes = Vec::with_capacity(operations.len());
         for operation in operations {
@@ -234,7 +259,11 @@ impl<'w> NetChanges<'w> {
     }
 
     fn deletes(&self) -> Vec<String> {
-        self.0.iter().filter(|change| change.after.is_none()).map(|change| change.path.to_owned()).collect()
+        self.0
+            .iter()
+            .filter(|change| change.after.is_none())
+            .map(|change| change.path.to_owned())
+            .collect()
     }
 
     fn ops(&self) -> Vec<RepoOp> {

@@ -34,13 +34,23 @@ pub(super) enum Window {
 
 impl Live {
     pub(super) fn new(last: i64, max_events: usize) -> Live {
-        let buffer = Buffer { events: VecDeque::new(), bytes: 0, floor: last };
-        Live { buffer: Mutex::new(buffer), newest: watch::Sender::new(last), max_events: max_events.max(1) }
+        let buffer = Buffer {
+            events: VecDeque::new(),
+            bytes: 0,
+            floor: last,
+        };
+        Live {
+            buffer: Mutex::new(buffer),
+            newest: watch::Sender::new(last),
+            max_events: max_events.max(1),
+        }
     }
 
     /// Adds durable events, in seq order, and wakes the subscribers.
     pub(super) fn publish(&self, events: Vec<SequencedEvent>) {
-        let Some(last) = events.last().map(|event| event.seq) else { return };
+        let Some(last) = events.last().map(|event| event.seq) else {
+            return;
+        };
         {
             let mut buffer = self.lock();
             for event in events {

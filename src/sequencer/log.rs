@@ -19,8 +19,13 @@ pub struct LogState {
 }
 
 pub(super) async fn state(connection: &mut SqliteConnection) -> Result<LogState, StoreError> {
-    let row = sqlx::query("SELECT seq_high, pruned_to FROM sequencer WHERE sequencer_id = 1").fetch_one(connection).await?;
-    Ok(LogState { seq_high: row.try_get(0)?, pruned_to: row.try_get(1)? })
+    let row = sqlx::query("SELECT seq_high, pruned_to FROM sequencer WHERE sequencer_id = 1")
+        .fetch_one(connection)
+        .await?;
+    Ok(LogState {
+        seq_high: row.try_get(0)?,
+        pruned_to: row.try_get(1)?,
+    })
 }
 
 /// Up to `max` events after a cursor, oldest first; fewer if their frames are large.
@@ -38,7 +43,11 @@ pub(super) async fn page(
     while let Some(row) = rows.try_next().await? {
         let frame: &[u8] = row.try_get(2)?;
         bytes += frame.len();
-        events.push(SequencedEvent { seq: row.try_get(0)?, time: row.try_get(1)?, frame: Bytes::copy_from_slice(frame) });
+        events.push(SequencedEvent {
+            seq: row.try_get(0)?,
+            time: row.try_get(1)?,
+            frame: Bytes::copy_from_slice(frame),
+        });
         if bytes >= PAGE_BYTES {
             break;
         }

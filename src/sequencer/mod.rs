@@ -61,7 +61,12 @@ impl SequencerStart {
         let mut reader = database.read().await?;
         let last = log::state(&mut reader).await?.seq_high;
         let live = Arc::new(Live::new(last, settings.max_subscription_buffer));
-        Ok(SequencerStart { live, clock, settings, last })
+        Ok(SequencerStart {
+            live,
+            clock,
+            settings,
+            last,
+        })
     }
 
     /// What the store's writer calls for each event.
@@ -71,7 +76,12 @@ impl SequencerStart {
 
     /// The sequencer over the store that was started with `sequence`.
     pub fn finish(self, store: Store) -> Sequencer {
-        Sequencer { store, live: self.live, clock: self.clock, settings: self.settings }
+        Sequencer {
+            store,
+            live: self.live,
+            clock: self.clock,
+            settings: self.settings,
+        }
     }
 }
 
@@ -82,7 +92,13 @@ impl Sequencer {
     /// [`StartError::FutureCursor`] if no event with that seq can have been sent, or if the log cannot be read.
     pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscriber, StartError> {
         let state = log::state(&mut *self.store.read().await?).await?;
-        Subscriber::start(self.store.clone(), Arc::clone(&self.live), cursor, state, self.clock.now_micros())
+        Subscriber::start(
+            self.store.clone(),
+            Arc::clone(&self.live),
+            cursor,
+            state,
+            self.clock.now_micros(),
+        )
     }
 
     /// The last seq given out and the seq up to which the log was pruned.

@@ -28,7 +28,11 @@ impl Sequence for Placer {
         let time = self.clock.now_micros();
         self.last = time.max(self.last + 1);
         let frame = event.frame(self.last, &rfc3339_millis(time));
-        SequencedEvent { seq: self.last, time, frame: Bytes::from(frame) }
+        SequencedEvent {
+            seq: self.last,
+            time,
+            frame: Bytes::from(frame),
+        }
     }
 
     fn publish(&mut self, events: Vec<SequencedEvent>) {

@@ -14,7 +14,9 @@ const CHUNK: i64 = 500;
 pub async fn prune(store: &Store, before: i64) -> Result<u64, StoreError> {
     let mut total = 0;
     loop {
-        let removed = store.change(move |tx| Box::pin(prune_chunk(tx.connection(), before))).await?;
+        let removed = store
+            .change(move |tx| Box::pin(prune_chunk(tx.connection(), before)))
+            .await?;
         total += removed;
         if removed < CHUNK.unsigned_abs() {
             return Ok(total);
@@ -23,7 +25,10 @@ pub async fn prune(store: &Store, before: i64) -> Result<u64, StoreError> {
 }
 
 async fn prune_chunk(connection: &mut sqlx::SqliteConnection, before: i64) -> Result<u64, StoreError> {
-    let rows = sqlx::query("SELECT seq, time FROM event ORDER BY seq LIMIT $1").bind(CHUNK).fetch_all(&mut *connection).await?;
+    let rows = sqlx::query("SELECT seq, time FROM event ORDER BY seq LIMIT $1")
+        .bind(CHUNK)
+        .fetch_all(&mut *connection)
+        .await?;
     let mut last = None;
     for row in &rows {
         if row.try_get::<i64, _>(1)? >= before {
@@ -32,7 +37,10 @@ async fn prune_chunk(connection: &mut sqlx::SqliteConnection, before: i64) -> Re
         last = Some(row.try_get::<i64, _>(0)?);
     }
     let Some(last) = last else { return Ok(0) };
-    let removed = sqlx::query("DELETE FROM event WHERE seq <= $1").bind(last).execute(&mut *connection).await?;
+    let removed = sqlx::query("DELETE FROM event WHERE seq <= $1")
+        .bind(last)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query("UPDATE sequencer SET pruned_to = $1 WHERE sequencer_id = 1 AND pruned_to < $1")
         .bind(last)
         .execute(connection)

@@ -60,7 +60,14 @@ impl Subscriber {
             Some(cursor) if cursor > last => (last, false),
             Some(cursor) => (cursor.max(0), cursor > 0 && cursor < state.pruned_to),
         };
-        Ok(Subscriber { store, live, newest, cursor: start, is_live: false, outdated })
+        Ok(Subscriber {
+            store,
+            live,
+            newest,
+            cursor: start,
+            is_live: false,
+            outdated,
+        })
     }
 
     /// Whether events between the cursor and the start of the log were pruned (`OutdatedCursor`).

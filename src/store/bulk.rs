@@ -39,18 +39,29 @@ const PUTS: Bulk = Bulk {
     after: " ON CONFLICT (repo_id, path) DO UPDATE SET cid = excluded.cid, rev = excluded.rev, content = excluded.content",
 };
 
-const DELETES: Bulk =
-    Bulk { before: "DELETE FROM record WHERE (repo_id, path) IN (VALUES ", row: "(?, ?)", after: ")" };
+const DELETES: Bulk = Bulk {
+    before: "DELETE FROM record WHERE (repo_id, path) IN (VALUES ",
+    row: "(?, ?)",
+    after: ")",
+};
 
 /// Writes the rows of all commits of a group. Each commit comes with its event, if it has one.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
     commits: &[(&CommitWrite, Option<&SequencedEvent>)],
 ) -> Result<(), StoreError> {
-    let events: Vec<_> = commits.iter().filter_map(|(commit, event)| event.map(|event| (*commit, event))).collect();
-    let puts: Vec<_> = commits.iter().flat_map(|(commit, _)| commit.puts.iter().map(move |put| (*commit, put))).collect();
-    let deletes: Vec<_> =
-        commits.iter().flat_map(|(commit, _)| commit.deletes.iter().map(move |path| (commit.repo_id, path))).collect();
+    let events: Vec<_> = commits
+        .iter()
+        .filter_map(|(commit, event)| event.map(|event| (*commit, event)))
+        .collect();
+    let puts: Vec<_> = commits
+        .iter()
+        .flat_map(|(commit, _)| commit.puts.iter().map(move |put| (*commit, put)))
+        .collect();
+    let deletes: Vec<_> = commits
+        .iter()
+        .flat_map(|(commit, _)| commit.deletes.iter().map(move |path| (commit.repo_id, path)))
+        .collect();
 
     // Events first: each reads its predecessor from the repo's row.
     EVENTS
@@ -73,7 +84,11 @@ pub(super) async fn write(
                 .bind(event.map(|event| event.seq))
         })
         .await?;
-    DELETES.run(connection, &deletes, |query, (repo_id, path)| query.bind(*repo_id).bind((*path).clone())).await?;
+    DELETES
+        .run(connection, &deletes, |query, (repo_id, path)| {
+            query.bind(*repo_id).bind((*path).clone())
+        })
+        .await?;
     PUTS.run(connection, &puts, |query, (commit, put)| {
         query
             .bind(commit.repo_id)
@@ -131,6 +146,9 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_through_all_rows() {
-        assert_eq!(DELETES.sql(2), "DELETE FROM record WHERE (repo_id, path) IN (VALUES ($1, $2), ($3, $4))");
+        assert_eq!(
+            DELETES.sql(2),
+            "DELETE FROM record WHERE (repo_id, path) IN (VALUES ($1, $2), ($3, $4))"
+        );
     }
 }

@@ -76,7 +76,10 @@ pub(super) enum DiskState {
 }
 
 pub(super) fn disk_state(error: &sqlx::Error) -> DiskState {
-    let code = error.as_database_error().and_then(|e| e.code()).and_then(|c| c.parse::<i64>().ok());
+    let code = error
+        .as_database_error()
+        .and_then(|e| e.code())
+        .and_then(|c| c.parse::<i64>().ok());
     match code.map(|c| c & 0xff) {
         Some(SQLITE_FULL) => DiskState::Full,
         Some(SQLITE_IOERR) => DiskState::Broken,

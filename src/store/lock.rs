@@ -15,11 +15,21 @@ impl DirectoryLock {
     /// Takes the lock or says who is in the way.
     pub(super) fn acquire(directory: &Path) -> Result<DirectoryLock, StoreError> {
         let path = directory.join(LOCK_FILE);
-        let failed = |source| StoreError::Directory { path: path.display().to_string(), source };
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        let failed = |source| StoreError::Directory {
+            path: path.display().to_string(),
+            source,
+        };
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => Ok(DirectoryLock(file)),
-            Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: directory.display().to_string() }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::Locked {
+                path: directory.display().to_string(),
+            }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }

@@ -10,14 +10,19 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "init", sql: include_str!("../../migrations/sqlite/0001_init.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "init",
+    sql: include_str!("../../migrations/sqlite/0001_init.sql"),
+}];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.
 pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query("CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)")
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)",
+    )
+    .execute(&mut *connection)
+    .await?;
     let found: i64 = sqlx::query("SELECT coalesce(max(version), 0) FROM schema_migration")
         .fetch_one(&mut *connection)
         .await?
@@ -35,7 +40,11 @@ pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreEr
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        tracing::info!(version = migration.version, name = migration.name, "migrated the database");
+        tracing::info!(
+            version = migration.version,
+            name = migration.name,
+            "migrated the database"
+        );
     }
     Ok(())
 }

@@ -112,7 +112,12 @@ impl Store {
     /// If the database refused it; then nothing of it is stored.
     pub async fn commit(&self, write: CommitWrite) -> Result<(), StoreError> {
         let (done, answer) = tokio::sync::oneshot::channel();
-        self.queue.push(Job::Commit { write: Box::new(write), done }).await?;
+        self.queue
+            .push(Job::Commit {
+                write: Box::new(write),
+                done,
+            })
+            .await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 

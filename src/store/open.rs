@@ -49,9 +49,18 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_with(options(&path).read_only(true).pragma("cache_size", format!("-{READER_CACHE_KIB}")))
+        .connect_with(
+            options(&path)
+                .read_only(true)
+                .pragma("cache_size", format!("-{READER_CACHE_KIB}")),
+        )
         .await?;
-    Ok(Database { readers, writer, lock, data_directory: directory.clone() })
+    Ok(Database {
+        readers,
+        writer,
+        lock,
+        data_directory: directory.clone(),
+    })
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -64,7 +73,11 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn writer_options(path: &Path, settings: &StoreSettings) -> SqliteConnectOptions {
-    let checkpoint = if settings.disable_wal_auto_checkpoint { 0 } else { CHECKPOINT_PAGES };
+    let checkpoint = if settings.disable_wal_auto_checkpoint {
+        0
+    } else {
+        CHECKPOINT_PAGES
+    };
     options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -89,21 +102,28 @@ fn refuse_reference_directory(directory: &Path) -> Result<(), StoreError> {
 }
 
 fn prepare(directory: &Path, shown: &Path) -> Result<(), StoreError> {
-    std::fs::create_dir_all(directory)
-        .map_err(|source| StoreError::Directory { path: shown.display().to_string(), source })
+    std::fs::create_dir_all(directory).map_err(|source| StoreError::Directory {
+        path: shown.display().to_string(),
+        source,
+    })
 }
 
 fn empty_temporary_directory(directory: &Path) -> Result<(), StoreError> {
     let temporary = directory.join(TEMPORARY_DIRECTORY);
     if temporary.exists() {
-        std::fs::remove_dir_all(&temporary)
-            .map_err(|source| StoreError::Directory { path: temporary.display().to_string(), source })?;
+        std::fs::remove_dir_all(&temporary).map_err(|source| StoreError::Directory {
+            path: temporary.display().to_string(),
+            source,
+        })?;
     }
     prepare(&temporary, &temporary)
 }
 
 async fn assert_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let found: String = sqlx::query("SELECT sqlite_version()").fetch_one(connection).await?.try_get(0)?;
+    let found: String = sqlx::query("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await?
+        .try_get(0)?;
     let numbers: Vec<u32> = found.split('.').filter_map(|part| part.parse().ok()).collect();
     if numbers.as_slice() < OLDEST_SQLITE.as_slice() {
         return Err(StoreError::OldSqlite { found });

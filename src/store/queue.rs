@@ -45,7 +45,10 @@ pub struct CommitWrite {
 
 /// Something for the writer to do.
 pub(super) enum Job {
-    Commit { write: Box<CommitWrite>, done: oneshot::Sender<Result<(), StoreError>> },
+    Commit {
+        write: Box<CommitWrite>,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
     Change(Box<dyn ChangeJob>),
     Close(oneshot::Sender<()>),
 }
@@ -72,7 +75,14 @@ where
     F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
 {
     let (done, answer) = oneshot::channel();
-    (Job::Change(Box::new(PendingChange { change: Some(change), outcome: None, done })), answer)
+    (
+        Job::Change(Box::new(PendingChange {
+            change: Some(change),
+            outcome: None,
+            done,
+        })),
+        answer,
+    )
 }
 
 impl<T, E, F> ChangeJob for PendingChange<T, E, F>
@@ -108,7 +118,11 @@ where
 {
     let events_before = tx.events.len();
     let mut savepoint = tx.connection.begin().await.map_err(StoreError::from)?;
-    let mut inner = Tx { connection: &mut savepoint, sequence: &mut *tx.sequence, events: &mut *tx.events };
+    let mut inner = Tx {
+        connection: &mut savepoint,
+        sequence: &mut *tx.sequence,
+        events: &mut *tx.events,
+    };
     match change(&mut inner).await {
         Ok(value) => {
             savepoint.commit().await.map_err(StoreError::from)?;

@@ -29,9 +29,19 @@ struct Writer {
     next: Option<Job>,
 }
 
-pub(super) fn start(connection: SqliteConnection, sequence: Box<dyn Sequence>, writes_stopped: Arc<AtomicBool>) -> Queue {
+pub(super) fn start(
+    connection: SqliteConnection,
+    sequence: Box<dyn Sequence>,
+    writes_stopped: Arc<AtomicBool>,
+) -> Queue {
     let (queue, jobs) = Queue::new();
-    let writer = Writer { connection, sequence, writes_stopped, jobs, next: None };
+    let writer = Writer {
+        connection,
+        sequence,
+        writes_stopped,
+        jobs,
+        next: None,
+    };
     tokio::spawn(writer.run());
     queue
 }
@@ -91,7 +101,9 @@ impl Writer {
                 let reason = error.to_string();
                 let mut error = Some(error);
                 for done in answers {
-                    let _ = done.send(Err(error.take().unwrap_or_else(|| StoreError::RolledBack(reason.clone()))));
+                    let _ = done.send(Err(error
+                        .take()
+                        .unwrap_or_else(|| StoreError::RolledBack(reason.clone()))));
                 }
             }
             Err(error) => {
@@ -107,8 +119,10 @@ impl Writer {
         if self.stopped() {
             return Err(StoreError::WritesStopped);
         }
-        let events: Vec<Option<SequencedEvent>> =
-            group.iter().map(|commit| commit.event.as_ref().map(|event| self.sequence.place(event))).collect();
+        let events: Vec<Option<SequencedEvent>> = group
+            .iter()
+            .map(|commit| commit.event.as_ref().map(|event| self.sequence.place(event)))
+            .collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         bulk::write(&mut transaction, &rows).await?;
@@ -152,7 +166,11 @@ impl Writer {
         let mut events = Vec::new();
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in group {
-            let mut tx = Tx { connection: &mut transaction, sequence: self.sequence.as_mut(), events: &mut events };
+            let mut tx = Tx {
+                connection: &mut transaction,
+                sequence: self.sequence.as_mut(),
+                events: &mut events,
+            };
             change.run(&mut tx).await;
         }
         if let Some(last) = events.last() {

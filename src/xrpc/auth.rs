@@ -33,9 +33,10 @@ async fn account(app: &App, token: &str, required: Access) -> Result<Caller, Xrp
 
 fn check_status(required: Status, account: &Account) -> Result<(), XrpcError> {
     match (required, account.status) {
-        (Status::NotTakendown | Status::Active, AccountStatus::TakenDown) => {
-            Err(XrpcError::unauthorized("AccountTakedown", "Account has been taken down"))
-        }
+        (Status::NotTakendown | Status::Active, AccountStatus::TakenDown) => Err(XrpcError::unauthorized(
+            "AccountTakedown",
+            "Account has been taken down",
+        )),
         (Status::Active, AccountStatus::Deactivated) => {
             Err(XrpcError::unauthorized("AccountDeactivated", "Account is deactivated"))
         }

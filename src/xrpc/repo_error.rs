@@ -44,9 +44,13 @@ pub(super) fn not_active(account: &Account) -> Option<XrpcError> {
     let did = &account.did;
     match account.status {
         AccountStatus::Active => None,
-        AccountStatus::TakenDown => {
-            Some(XrpcError::bad_request("RepoTakendown", format!("Repo has been takendown: {did}")))
-        }
-        AccountStatus::Deactivated => Some(XrpcError::bad_request("RepoDeactivated", format!("Repo has been deactivated: {did}"))),
+        AccountStatus::TakenDown => Some(XrpcError::bad_request(
+            "RepoTakendown",
+            format!("Repo has been takendown: {did}"),
+        )),
+        AccountStatus::Deactivated => Some(XrpcError::bad_request(
+            "RepoDeactivated",
+            format!("Repo has been deactivated: {did}"),
+        )),
     }
 }

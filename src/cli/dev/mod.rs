@@ -60,7 +60,10 @@ fn settings(arguments: &DevArguments, secrets: &DevSecrets, plc_url: &str) -> Ha
         ("PDS_DEV_MODE", "true".to_owned()),
         ("PDS_ADMIN_PASSWORD", secrets.admin_password.clone()),
         ("PDS_JWT_SECRET", secrets.jwt_secret.clone()),
-        ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", secrets.plc_rotation_key.clone()),
+        (
+            "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
+            secrets.plc_rotation_key.clone(),
+        ),
         ("LOG_LEVEL", "info".to_owned()),
     ]
     .into_iter()

@@ -44,12 +44,22 @@ pub(super) async fn listen(wanted: Option<u16>, preferred: u16) -> std::io::Resu
 
 /// Serves the directory in `path` until it is stopped.
 pub(super) fn serve(listener: TcpListener, path: PathBuf, stop: CancellationToken) -> std::io::Result<JoinHandle<()>> {
-    let lines = if path.exists() { std::fs::read_to_string(&path)? } else { String::new() };
+    let lines = if path.exists() {
+        std::fs::read_to_string(&path)?
+    } else {
+        String::new()
+    };
     let directory = Directory::from_json_lines(&lines, RateLimits::default()).map_err(std::io::Error::other)?;
     let file = File::options().create(true).append(true).open(&path)?;
-    let served = Arc::new(Served { directory: Mutex::new(directory), file: Mutex::new(file) });
+    let served = Arc::new(Served {
+        directory: Mutex::new(directory),
+        file: Mutex::new(file),
+    });
     let router = Router::new()
-        .route("/_health", get(|| async { Json(json!({"version": env!("CARGO_PKG_VERSION")})) }))
+        .route(
+            "/_health",
+            get(|| async { Json(json!({"version": env!("CARGO_PKG_VERSION")})) }),
+        )
         .route("/export", get(export))
         .route("/{did}", get(document).post(submit))
         .route("/{did}/data", get(data))
@@ -76,11 +86,18 @@ impl Served {
         let mut directory = self.directory();
         let before = directory.last_sequence();
         let mut after = directory.clone();
-        after.submit(did, operation, Timestamp::from_micros(SystemClock.now_micros().unsigned_abs()))?;
+        after.submit(
+            did,
+            operation,
+            Timestamp::from_micros(SystemClock.now_micros().unsigned_abs()),
+        )?;
         let lines = after.to_json_lines(before);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
-        written.map_err(|error| DirectoryError { status: 500, message: error.to_string() })?;
+        written.map_err(|error| DirectoryError {
+            status: 500,
+            message: error.to_string(),
+        })?;
         *directory = after;
         Ok(())
     }
@@ -100,7 +117,11 @@ fn refusal(error: &DirectoryError) -> Response {
 
 async fn document(State(served): State<Arc<Served>>, Path(did): Path<String>) -> Response {
     match served.directory().document(&did) {
-        Ok(document) => ([(header::CONTENT_TYPE, "application/did+ld+json")], document.to_string()).into_response(),
+        Ok(document) => (
+            [(header::CONTENT_TYPE, "application/did+ld+json")],
+            document.to_string(),
+        )
+            .into_response(),
         Err(error) => refusal(&error),
     }
 }

@@ -9,12 +9,17 @@ use crate::app::App;
 use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.identity.resolveHandle", Auth::None, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.identity.resolveHandle", Auth::None, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let handle: Handle = call.params.required("handle")?;
-    let account = app.accounts.find_handle(&handle).await.map_err(|error| XrpcError::internal(&error))?;
+    let account = app
+        .accounts
+        .find_handle(&handle)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?;
     match account.filter(|account| account.status.is_active()) {
         Some(account) => respond::json(&json!({"did": account.did.to_string()})),
         None if app.accounts.handle_rules().is_service_handle(&handle) => {

@@ -13,10 +13,12 @@ use crate::server::{Accepts, Input, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::{own_repo_error, record_uri};
 
-pub(crate) const METHOD: Method<App> =
-    Method::procedure("com.atproto.repo.applyWrites", WRITE_AUTH, Accepts::Json(WRITE_LIMIT), |app, call| {
-        Box::pin(handle(app, call))
-    });
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    "com.atproto.repo.applyWrites",
+    WRITE_AUTH,
+    Accepts::Json(WRITE_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
 
 /// The most writes in one call.
 const MAX_WRITES: usize = 200;
@@ -61,7 +63,10 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
         results.push(result);
     }
     let written = app.repos.write(repo, writes, swap).await.map_err(own_repo_error)?;
-    respond::json(&Output { commit: written.commit.map(CommitOutput::from), results })
+    respond::json(&Output {
+        commit: written.commit.map(CommitOutput::from),
+        results,
+    })
 }
 
 /// Which of the three a write is.
@@ -70,10 +75,13 @@ fn kind(input: &Input) -> Result<&'static str, XrpcError> {
         let message = "Expected an object which includes the \"$type\" property value type";
         return Err(XrpcError::invalid_request(format!("{message} at {}", input.path())));
     };
-    [CREATE, UPDATE, DELETE].into_iter().find(|kind| *kind == given).ok_or_else(|| {
-        let message = format!("Expected one of \"{CREATE}\", \"{UPDATE}\" or \"{DELETE}\" (got \"{given}\")");
-        input.refused(&message, "$type")
-    })
+    [CREATE, UPDATE, DELETE]
+        .into_iter()
+        .find(|kind| *kind == given)
+        .ok_or_else(|| {
+            let message = format!("Expected one of \"{CREATE}\", \"{UPDATE}\" or \"{DELETE}\" (got \"{given}\")");
+            input.refused(&message, "$type")
+        })
 }
 
 fn read_write(
@@ -96,7 +104,14 @@ fn read_write(
             cid: None,
             validation_status: None,
         };
-        return Ok((RecordWrite { collection, rkey, action: WriteAction::Delete }, result));
+        return Ok((
+            RecordWrite {
+                collection,
+                rkey,
+                action: WriteAction::Delete,
+            },
+            result,
+        ));
     }
     let value = input.take_required_object("value")?.into_map();
     // The reference's messages call the value by this name.
@@ -112,6 +127,17 @@ fn read_write(
         cid: Some(record.cid().to_string()),
         validation_status,
     };
-    let action = if kind == CREATE { WriteAction::Create(record) } else { WriteAction::Update(record) };
-    Ok((RecordWrite { collection, rkey, action }, result))
+    let action = if kind == CREATE {
+        WriteAction::Create(record)
+    } else {
+        WriteAction::Update(record)
+    };
+    Ok((
+        RecordWrite {
+            collection,
+            rkey,
+            action,
+        },
+        result,
+    ))
 }

@@ -11,10 +11,12 @@ use crate::server::{Accepts, Method, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::own_repo_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::procedure("com.atproto.repo.deleteRecord", WRITE_AUTH, Accepts::Json(WRITE_LIMIT), |app, call| {
-        Box::pin(handle(app, call))
-    });
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    "com.atproto.repo.deleteRecord",
+    WRITE_AUTH,
+    Accepts::Json(WRITE_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
 
 #[derive(Serialize)]
 struct Output {
@@ -28,9 +30,13 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let write = RecordWrite {
         collection: call.input.required("collection")?,
         rkey: call.input.required("rkey")?,
-        action: WriteAction::DeleteIfPresent { swap: swap_record(&call.input)? },
+        action: WriteAction::DeleteIfPresent {
+            swap: swap_record(&call.input)?,
+        },
     };
     let swap = swap_commit(&call.input)?;
     let written = app.repos.write(repo, vec![write], swap).await.map_err(own_repo_error)?;
-    respond::json(&Output { commit: written.commit.map(CommitOutput::from) })
+    respond::json(&Output {
+        commit: written.commit.map(CommitOutput::from),
+    })
 }

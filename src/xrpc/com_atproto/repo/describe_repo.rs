@@ -10,8 +10,9 @@ use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::{not_active, read_error};
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.repo.describeRepo", Auth::None, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.repo.describeRepo", Auth::None, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,16 +26,25 @@ struct Output {
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let repo: AtIdentifier = call.params.required("repo")?;
-    let account = app.accounts.find(&repo).await.map_err(|error| XrpcError::internal(&error))?;
+    let account = app
+        .accounts
+        .find(&repo)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?;
     let Some(account) = account else {
-        return Err(XrpcError::bad_request("RepoNotFound", format!("Could not find repo for DID: {repo}")));
+        return Err(XrpcError::bad_request(
+            "RepoNotFound",
+            format!("Could not find repo for DID: {repo}"),
+        ));
     };
     if let Some(error) = not_active(&account) {
         return Err(error);
     }
     let document = app.accounts.did_document(&account.did).await;
     let document = document.map_err(|_| XrpcError::invalid_request("Could not resolve DID"))?;
-    let claimed = document["alsoKnownAs"][0].as_str().and_then(|uri| uri.strip_prefix("at://"));
+    let claimed = document["alsoKnownAs"][0]
+        .as_str()
+        .and_then(|uri| uri.strip_prefix("at://"));
     let output = Output {
         handle: account.handle.to_string(),
         did: account.did.to_string(),

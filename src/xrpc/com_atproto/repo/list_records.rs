@@ -11,8 +11,9 @@ use crate::xrpc::Call;
 use crate::xrpc::record_json::write_record;
 use crate::xrpc::repo_error::read_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.repo.listRecords", Auth::None, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.repo.listRecords", Auth::None, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 const DEFAULT_LIMIT: u16 = 50;
 const MAX_LIMIT: u16 = 100;
@@ -25,18 +26,30 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         cursor: call.params.optional_str("cursor")?.map(str::to_owned),
         ascending: call.params.flag("reverse")?,
     };
-    let account = app.accounts.find(&repo).await.map_err(|error| XrpcError::internal(&error))?;
+    let account = app
+        .accounts
+        .find(&repo)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?;
     let Some(account) = account.filter(|account| account.status.is_active()) else {
         return Err(XrpcError::invalid_request(format!("Could not find repo: {repo}")));
     };
-    let records = app.repos.list_records(account.repo_id, &collection, &query).await.map_err(read_error)?;
+    let records = app
+        .repos
+        .list_records(account.repo_id, &collection, &query)
+        .await
+        .map_err(read_error)?;
 
     let mut out = b"{\"records\":[".to_vec();
     for (index, record) in records.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        write_record(&mut out, &format!("at://{}/{collection}/{}", account.did, record.rkey), record)?;
+        write_record(
+            &mut out,
+            &format!("at://{}/{collection}/{}", account.did, record.rkey),
+            record,
+        )?;
     }
     out.push(b']');
     if let Some(last) = records.last() {

@@ -14,10 +14,12 @@ use crate::server::{Accepts, Method, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::{own_repo_error, record_uri};
 
-pub(crate) const METHOD: Method<App> =
-    Method::procedure("com.atproto.repo.putRecord", WRITE_AUTH, Accepts::Json(WRITE_LIMIT), |app, call| {
-        Box::pin(handle(app, call))
-    });
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    "com.atproto.repo.putRecord",
+    WRITE_AUTH,
+    Accepts::Json(WRITE_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,7 +44,20 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
 
     let (record, validation_status) = prepare(validation, &collection, &rkey, record, RECORD_PATH)?;
     let (uri, cid) = (record_uri(&repo.did, &collection, &rkey), record.cid().to_string());
-    let write = RecordWrite { collection, rkey, action: WriteAction::Put { record, swap } };
-    let written = app.repos.write(repo, vec![write], swap_commit).await.map_err(own_repo_error)?;
-    respond::json(&Output { uri, cid, commit: written.commit.map(CommitOutput::from), validation_status })
+    let write = RecordWrite {
+        collection,
+        rkey,
+        action: WriteAction::Put { record, swap },
+    };
+    let written = app
+        .repos
+        .write(repo, vec![write], swap_commit)
+        .await
+        .map_err(own_repo_error)?;
+    respond::json(&Output {
+        uri,
+        cid,
+        commit: written.commit.map(CommitOutput::from),
+        validation_status,
+    })
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::app::App;
 use crate::repo::{CommitInfo, PreparedRecord, RecordSwap, RepoRef};
-use crate::server::{Access, Auth, Input, XrpcError};
 use crate::server::auth::Status;
+use crate::server::{Access, Auth, Input, XrpcError};
 use crate::xrpc::caller::Caller;
 
 /// The size limit of the bodies of these methods, in bytes.
@@ -30,7 +30,10 @@ pub(super) struct CommitOutput {
 
 impl From<CommitInfo> for CommitOutput {
     fn from(commit: CommitInfo) -> Self {
-        CommitOutput { cid: commit.cid.to_string(), rev: commit.rev.to_string() }
+        CommitOutput {
+            cid: commit.cid.to_string(),
+            rev: commit.rev.to_string(),
+        }
     }
 }
 
@@ -43,9 +46,18 @@ pub(super) async fn own_repo(app: &App, caller: &Caller, input: &Input) -> Resul
         AtIdentifier::Handle(handle) => *handle == own.handle,
     };
     if is_own {
-        return Ok(RepoRef { account_id: own.account_id, repo_id: own.repo_id, did: own.did.clone() });
+        return Ok(RepoRef {
+            account_id: own.account_id,
+            repo_id: own.repo_id,
+            did: own.did.clone(),
+        });
     }
-    match app.accounts.find(&named).await.map_err(|error| XrpcError::internal(&error))? {
+    match app
+        .accounts
+        .find(&named)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?
+    {
         Some(_) => Err(XrpcError::authentication_required()),
         None => Err(XrpcError::forbidden_as("AccountNotFound", "Account not found")),
     }
@@ -66,7 +78,9 @@ pub(super) fn prepare(
 ) -> Result<(PreparedRecord, Option<&'static str>), XrpcError> {
     let invalid = |error: RecordInvalid| XrpcError::invalid_request(error.to_string());
     fill_type(&mut record, collection).map_err(invalid)?;
-    let validity = Catalogue::bundled().validate(validation, collection, rkey, &record, path).map_err(invalid)?;
+    let validity = Catalogue::bundled()
+        .validate(validation, collection, rkey, &record, path)
+        .map_err(invalid)?;
     let record = PreparedRecord::new(collection, rkey, record);
     let record = record.map_err(|error| XrpcError::invalid_request(error.to_string()))?;
     Ok((record, validity.map(Validity::as_str)))

@@ -42,10 +42,15 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     );
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     if count.saturating_mul(owners.len()) > MAX_CODES {
-        return Err(XrpcError::invalid_request(format!("Too many codes: at most {MAX_CODES} are made at a time")));
+        return Err(XrpcError::invalid_request(format!(
+            "Too many codes: at most {MAX_CODES} are made at a time"
+        )));
     }
     let invites = app.accounts.create_invites(owners, count, uses).await;
     let invites = invites.map_err(|error| XrpcError::internal(&error))?;
-    let codes = invites.into_iter().map(|(account, codes)| AccountCodes { account, codes }).collect();
+    let codes = invites
+        .into_iter()
+        .map(|(account, codes)| AccountCodes { account, codes })
+        .collect();
     respond::json(&Output { codes })
 }

@@ -15,6 +15,9 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let token = call.caller.into_refresh_token()?;
-    app.accounts.log_out(token).await.map_err(|error| XrpcError::internal(&error))?;
+    app.accounts
+        .log_out(token)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?;
     Ok(respond::empty())
 }

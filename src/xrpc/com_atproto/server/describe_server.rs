@@ -8,8 +8,9 @@ use crate::app::App;
 use crate::server::{Auth, Method, XrpcResult, respond};
 use crate::xrpc::Call;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.server.describeServer", Auth::None, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.server.describeServer", Auth::None, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +49,8 @@ async fn handle(app: Arc<App>, _call: Call) -> XrpcResult {
             privacy_policy: description.privacy_policy.as_deref(),
             terms_of_service: description.terms_of_service.as_deref(),
         },
-        contact: Contact { email: description.contact_email.as_deref() },
+        contact: Contact {
+            email: description.contact_email.as_deref(),
+        },
     })
 }

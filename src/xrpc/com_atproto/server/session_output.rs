@@ -43,6 +43,10 @@ impl From<&Account> for AccountOutput {
 impl From<Session> for SessionOutput {
     fn from(session: Session) -> Self {
         let account = AccountOutput::from(&session.account);
-        SessionOutput { access_jwt: session.access_jwt, refresh_jwt: session.refresh_jwt, account }
+        SessionOutput {
+            access_jwt: session.access_jwt,
+            refresh_jwt: session.refresh_jwt,
+            account,
+        }
     }
 }

@@ -10,8 +10,9 @@ use crate::server::{Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.getBlocks", READ_AUTH, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getBlocks", READ_AUTH, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 /// The most blocks in one call: a record is at most 1 MB.
 const MAX_BLOCKS: usize = 200;
@@ -20,14 +21,19 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;
     let cids: Vec<Cid> = call.params.required_all("cids")?;
     if cids.len() > MAX_BLOCKS {
-        return Err(XrpcError::invalid_request(format!("Too many cids: at most {MAX_BLOCKS} are answered at a time")));
+        return Err(XrpcError::invalid_request(format!(
+            "Too many cids: at most {MAX_BLOCKS} are answered at a time"
+        )));
     }
     let account = readable_repo(&app, &call.caller, &did).await?;
     match app.repos.blocks(account.repo_id, &cids).await.map_err(read_error)? {
         Ok(blocks) => Ok(respond::car(blocks)),
         Err(missing) => {
             let missing: Vec<String> = missing.iter().map(Cid::to_string).collect();
-            Err(XrpcError::invalid_request(format!("Could not find cids: {}", missing.join(","))))
+            Err(XrpcError::invalid_request(format!(
+                "Could not find cids: {}",
+                missing.join(",")
+            )))
         }
     }
 }

@@ -11,8 +11,9 @@ use crate::server::{Method, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.getLatestCommit", READ_AUTH, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getLatestCommit", READ_AUTH, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;

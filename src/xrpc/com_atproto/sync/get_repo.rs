@@ -14,8 +14,9 @@ use crate::server::{Method, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.getRepo", READ_AUTH, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getRepo", READ_AUTH, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 /// Bytes read from a spooled export at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -30,7 +31,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         Car::File(file, length) => {
             let body = Body::from_stream(ReaderStream::with_capacity(file, CHUNK_BYTES));
             let mut response = respond::car(body);
-            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
             Ok(response)
         }
     }

@@ -11,8 +11,9 @@ use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.getRepoStatus", Auth::None, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getRepoStatus", Auth::None, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 #[derive(Serialize)]
 struct Output {
@@ -27,7 +28,11 @@ struct Output {
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;
-    let account = app.accounts.find_did(&did).await.map_err(|error| XrpcError::internal(&error))?;
+    let account = app
+        .accounts
+        .find_did(&did)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| unknown_repo(&did))?;
     let head = match account.status.is_active() {
         true => app.repos.head(account.repo_id).await.map_err(read_error)?,

@@ -9,8 +9,9 @@ use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.listRepos", Auth::None, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.listRepos", Auth::None, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 const DEFAULT_LIMIT: u16 = 500;
 const MAX_LIMIT: u16 = 1_000;
@@ -36,7 +37,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let limit = call.params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let after: i64 = match call.params.optional_str("cursor")? {
         None => 0,
-        Some(cursor) => cursor.parse().map_err(|_| XrpcError::invalid_request("Malformed cursor"))?,
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| XrpcError::invalid_request("Malformed cursor"))?,
     };
     let repos = app.repos.list(after, limit.into()).await.map_err(read_error)?;
     let output = Output {

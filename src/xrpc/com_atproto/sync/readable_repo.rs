@@ -14,8 +14,14 @@ pub(super) const READ_AUTH: Auth = Auth::OptionalAccessOrAdmin(Access::STANDARD.
 
 /// The account of a DID, if the caller may read its repo.
 pub(super) async fn readable_repo(app: &App, caller: &Caller, did: &Did) -> Result<Account, XrpcError> {
-    let account = app.accounts.find_did(did).await.map_err(|error| XrpcError::internal(&error))?;
-    let Some(account) = account else { return Err(unknown_repo(did)) };
+    let account = app
+        .accounts
+        .find_did(did)
+        .await
+        .map_err(|error| XrpcError::internal(&error))?;
+    let Some(account) = account else {
+        return Err(unknown_repo(did));
+    };
     match not_active(&account) {
         Some(error) if !caller.is_admin() && caller.did() != Some(did) => Err(error),
         _ => Ok(account),

@@ -15,8 +15,9 @@ use crate::sequencer::{Delivery, StartError, Subscriber};
 use crate::server::{Method, XrpcError, XrpcResult};
 use crate::xrpc::Call;
 
-pub(crate) const METHOD: Method<App> =
-    Method::subscription("com.atproto.sync.subscribeRepos", |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::subscription("com.atproto.sync.subscribeRepos", |app, call| {
+    Box::pin(handle(app, call))
+});
 
 /// Time between pings: proxies cut connections on which nothing moves.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
@@ -43,7 +44,10 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
             Err(error) => refuse(&mut socket, "InvalidRequest", &error.message).await,
         };
     };
-    Ok(upgrade.max_message_size(MAX_INCOMING_BYTES).on_upgrade(serve).into_response())
+    Ok(upgrade
+        .max_message_size(MAX_INCOMING_BYTES)
+        .on_upgrade(serve)
+        .into_response())
 }
 
 /// The connection ended.
@@ -60,9 +64,20 @@ async fn subscribe(app: &App, mut socket: WebSocket, cursor: Option<i64>) -> Res
     };
     if subscriber.is_outdated() {
         let message = "Requested cursor exceeded limit. Possibly missing events";
-        send(&mut socket, Message::Binary(info_frame("OutdatedCursor", message).into())).await?;
+        send(
+            &mut socket,
+            Message::Binary(info_frame("OutdatedCursor", message).into()),
+        )
+        .await?;
     }
-    Connection { socket, subscriber, stop: app.stopping(), heard: Instant::now() }.run().await
+    Connection {
+        socket,
+        subscriber,
+        stop: app.stopping(),
+        heard: Instant::now(),
+    }
+    .run()
+    .await
 }
 
 struct Connection {
@@ -138,6 +153,9 @@ async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
 /// Sends an error frame and closes with the error's name as reason.
 async fn refuse(socket: &mut WebSocket, error: &str, message: &str) -> Result<(), Gone> {
     send(socket, Message::Binary(error_frame(error, message).into())).await?;
-    let close = CloseFrame { code: CLOSE_POLICY, reason: error.to_owned().into() };
+    let close = CloseFrame {
+        code: CLOSE_POLICY,
+        reason: error.to_owned().into(),
+    };
     send(socket, Message::Close(Some(close))).await
 }

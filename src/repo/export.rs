@@ -1,12 +1,12 @@
-//! Exporting a whole repo as a CAR: the commit, then the tree in pre-order.
+//! Exporting a repo as a CAR: the commit, then the tree in pre-order, or only what is newer than a rev.
 //!
 //! It is written at full speed under one snapshot of the database into memory or an unlinked temporary file, and sent from there: a slow
 //! client never holds a read transaction, which would stop the write-ahead log from being checkpointed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 
-use atproto_data::Cid;
+use atproto_data::{Cid, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::Commit;
 use atproto_repo::mst::{Tree, TreeItem};
@@ -15,7 +15,7 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::load::{cid_column, load_head, load_pairs};
-use super::{LoadedRepo, RepoError, Repos};
+use super::{LoadedRepo, RepoError, Repos, difference};
 
 /// A CAR up to this size stays in memory.
 const MEMORY_BYTES: usize = 1 << 20;
@@ -32,18 +32,26 @@ pub enum Car {
 }
 
 impl Repos {
-    /// The whole repo at its newest commit (`com.atproto.sync.getRepo`).
+    /// The repo at its newest commit (`com.atproto.sync.getRepo`). With `since`, only what a reader of the repo at that rev lacks: the
+    /// commit, the tree's nodes around every key touched since, and the records there; or the whole repo if the log cannot tell.
     ///
     /// # Errors
     /// [`RepoError::Busy`] if too many exports run, [`RepoError::NotFound`], or what the disk says.
-    pub async fn export(&self, repo_id: i64) -> Result<Car, RepoError> {
+    pub async fn export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {
         let _place = self.0.export_queue.try_acquire().map_err(|_| RepoError::Busy)?;
         let _permit = self.0.exports.acquire().await.map_err(|_| RepoError::Aborted)?;
         let mut reader = self.0.store.read().await?;
         let mut snapshot = reader.begin().await?;
         let repo = self.load_in(&mut snapshot, repo_id).await?;
         let mut spool = Spool::new(self.0.store.data_directory().join("tmp"));
-        write_car(&repo, &mut snapshot, repo_id, &mut spool).await?;
+        let touched = match since {
+            Some(since) => difference::touched_since(&mut snapshot, repo_id, repo.rev, since).await?,
+            None => None,
+        };
+        match touched {
+            Some(touched) => write_difference(&repo, &mut snapshot, repo_id, &touched, &mut spool).await?,
+            None => write_car(&repo, &mut snapshot, repo_id, &mut spool).await?,
+        }
         snapshot.rollback().await?;
         spool.finish().await
     }
@@ -66,6 +74,32 @@ impl Repos {
     }
 }
 
+async fn write_difference(
+    repo: &LoadedRepo,
+    snapshot: &mut SqliteConnection,
+    repo_id: i64,
+    touched: &BTreeSet<String>,
+    spool: &mut Spool,
+) -> Result<(), RepoError> {
+    write_commit(repo, spool);
+    for block in repo.tree.covering_blocks(touched).iter() {
+        car::write_block(&mut spool.memory, block.cid, block.bytes);
+    }
+    let paths: Vec<&str> = touched.iter().map(String::as_str).collect();
+    for page in paths.chunks(difference::PAGE_RECORDS) {
+        for (cid, content) in difference::contents(snapshot, repo_id, repo, page).await? {
+            car::write_block(&mut spool.memory, &cid, &content);
+        }
+        spool.flush_if_large().await?;
+    }
+    Ok(())
+}
+
+fn write_commit(repo: &LoadedRepo, spool: &mut Spool) {
+    car::write_header(&mut spool.memory, Some(&repo.commit_cid));
+    car::write_block(&mut spool.memory, &repo.commit_cid, &repo.commit);
+}
+
 async fn write_car(
     repo: &LoadedRepo,
     snapshot: &mut SqliteConnection,
@@ -77,8 +111,7 @@ async fn write_car(
         .fetch(snapshot);
     let mut sent = HashSet::new();
     let mut walk = repo.tree.blocks();
-    car::write_header(&mut spool.memory, Some(&repo.commit_cid));
-    car::write_block(&mut spool.memory, &repo.commit_cid, &repo.commit);
+    write_commit(repo, spool);
     while let Some(item) = walk.advance() {
         match item {
             TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),

@@ -4,6 +4,8 @@
 //! give the `data` CID that the signed head names (docs/adr/0001-one-transaction-derived-mst.md).
 
 mod blob_refs;
+mod collections;
+mod difference;
 mod error;
 mod export;
 mod load;
@@ -25,6 +27,7 @@ use crate::clock::Clock;
 use crate::identity::signing_keys::SigningKeys;
 use crate::store::Store;
 
+pub use collections::CollectionRepo;
 pub use error::{RecordError, RepoError};
 pub use export::Car;
 pub use load::LoadedRepo;
@@ -120,3 +123,6 @@ impl Repos {
         self.0.trees.remove(repo_id);
     }
 }
+
+#[cfg(test)]
+mod testing;

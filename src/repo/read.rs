@@ -7,7 +7,7 @@ use super::load::cid_column;
 use super::{RepoError, Repos};
 
 /// Collections listed at most; a repo with more is listed in part.
-const MAX_COLLECTIONS: usize = 1_000;
+const MAX_COLLECTIONS: i64 = 1_000;
 
 /// A record as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,24 +111,12 @@ impl Repos {
     /// # Errors
     /// If the database cannot be read.
     pub async fn collections(&self, repo_id: i64) -> Result<Vec<String>, RepoError> {
-        let mut reader = self.0.store.read().await?;
-        let mut collections = Vec::new();
-        let mut after = String::new();
-        // One index look-up per collection, however many records it has.
-        while collections.len() < MAX_COLLECTIONS {
-            let row = sqlx::query("SELECT path FROM record WHERE repo_id = $1 AND path >= $2 ORDER BY path LIMIT 1")
-                .bind(repo_id)
-                .bind(&after)
-                .fetch_optional(&mut *reader)
-                .await?;
-            let Some(row) = row else { break };
-            let path: &str = row.try_get(0)?;
-            let collection = path.split('/').next().unwrap_or_default();
-            after = format!("{collection}{AFTER_SLASH}");
-            collections.push(collection.to_owned());
-        }
-        collections.sort();
-        Ok(collections)
+        let rows = sqlx::query("SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2")
+            .bind(repo_id)
+            .bind(MAX_COLLECTIONS)
+            .fetch_all(&mut *self.0.store.read().await?)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }
 

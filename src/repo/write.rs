@@ -10,7 +10,7 @@ use atproto_repo::frame::{self, CommitEvent, EventBody, RepoOp, RepoOpAction};
 use atproto_repo::mst::{Action, Operation, Tree};
 
 use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
-use super::{LoadedRepo, RepoError, RepoRef, Repos};
+use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
 use crate::store::{CommitWrite, RecordRow};
 
 /// The most operations in one commit (sync 1.1).
@@ -133,6 +133,8 @@ impl Repos {
             commit: signed.bytes.clone(),
             puts: net.puts(),
             deletes: net.deletes(),
+            collections_begun: collections::absent(&old.tree, net.created()),
+            collections_ended: collections::absent(&tree, net.deleted()),
             event: Some(event),
         };
         let new = LoadedRepo {
@@ -259,11 +261,15 @@ impl<'w> NetChanges<'w> {
     }
 
     fn deletes(&self) -> Vec<String> {
-        self.0
-            .iter()
-            .filter(|change| change.after.is_none())
-            .map(|change| change.path.to_owned())
-            .collect()
+        self.deleted().map(str::to_owned).collect()
+    }
+
+    fn created(&self) -> impl Iterator<Item = &'w str> {
+        self.0.iter().filter(|change| change.before.is_none()).map(|change| change.path)
+    }
+
+    fn deleted(&self) -> impl Iterator<Item = &'w str> {
+        self.0.iter().filter(|change| change.after.is_none()).map(|change| change.path)
     }
 
     fn ops(&self) -> Vec<RepoOp> {

@@ -46,7 +46,8 @@ pub(super) async fn dispatch<S: Application>(
     };
     match dispatcher.methods.get(nsid.as_str()) {
         Some(method) if method.kind == Kind::Subscription && !is_upgrade(&request) => {
-            unknown_method(dispatcher.app.clone(), &nsid, request).await
+            let verb = check_verb(request.method(), Some(method.kind));
+            verb.err().unwrap_or_else(XrpcError::upgrade_required).into_response()
         }
         Some(method) => known_method(dispatcher.app.clone(), method, request).await,
         None => unknown_method(dispatcher.app.clone(), &nsid, request).await,

@@ -123,6 +123,14 @@ impl XrpcError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
+    /// 426 `UpgradeRequired`: a subscription is a WebSocket ([RFC 9110 §15.5.22](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.22)).
+    pub fn upgrade_required() -> Self {
+        let message = "This method is a subscription: connect to it with a WebSocket";
+        Self::new(StatusCode::UPGRADE_REQUIRED, "UpgradeRequired", message)
+            .with_header(header::CONNECTION, HeaderValue::from_static("Upgrade"))
+            .with_header(header::UPGRADE, HeaderValue::from_static("websocket"))
+    }
+
     /// 429 `RateLimitExceeded`. The limiter adds `RateLimit-*` and `Retry-After` with [`Self::with_header`].
     pub fn rate_limited() -> Self {
         Self::new(

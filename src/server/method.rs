@@ -76,7 +76,7 @@ impl<S: Application> Method<S> {
         }
     }
 
-    /// A stream of events over a WebSocket, for anybody. A request that is not an upgrade is answered as an unknown method.
+    /// A stream of events over a WebSocket, for anybody. A request that is not an upgrade gets 426.
     pub const fn subscription(nsid: &'static str, handler: Handler<S>) -> Self {
         Self {
             nsid,

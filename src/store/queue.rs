@@ -39,6 +39,10 @@ pub struct CommitWrite {
     pub puts: Vec<RecordRow>,
     /// Paths of deleted records; none of them also in `puts`.
     pub deletes: Vec<String>,
+    /// Collections of which the repo had no record before.
+    pub collections_begun: Vec<String>,
+    /// Collections of which the repo has no record any more.
+    pub collections_ended: Vec<String>,
     /// The `#commit` event; absent for a repo whose account is inactive.
     pub event: Option<EventBody>,
 }

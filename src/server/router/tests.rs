@@ -134,7 +134,7 @@ async fn requests_are_refused_as_the_reference_refuses_them() {
         ),
         (
             "GET /xrpc/com.example.subscribe",
-            "401 AuthMissing Authentication Required",
+            "426 UpgradeRequired This method is a subscription: connect to it with a WebSocket",
         ),
         (
             "GET /xrpc/com.example.open?limit=x",

@@ -1,4 +1,4 @@
-//! `com.atproto.sync.getRepo`: a whole repo as a CAR.
+//! `com.atproto.sync.getRepo`: a repo as a CAR, or what is newer than a rev.
 
 use std::sync::Arc;
 
@@ -23,10 +23,14 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;
-    // A client that names a rev may be given the whole repo: it contains the difference.
-    let _since: Option<Tid> = call.params.optional("since")?;
+    let since: Option<Tid> = call.params.optional("since")?;
     let account = readable_repo(&app, &call.caller, &did).await?;
-    match app.repos.export(account.repo_id).await.map_err(read_error)? {
+    export(&app, account.repo_id, since).await
+}
+
+/// Streams a repo, or what is newer than a rev.
+pub(super) async fn export(app: &App, repo_id: i64, since: Option<Tid>) -> XrpcResult {
+    match app.repos.export(repo_id, since).await.map_err(read_error)? {
         Car::Memory(bytes) => Ok(respond::car(bytes)),
         Car::File(file, length) => {
             let body = Body::from_stream(ReaderStream::with_capacity(file, CHUNK_BYTES));

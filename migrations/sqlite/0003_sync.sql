@@ -1,0 +1,13 @@
+-- In which repos a collection has records. Written only by the commit that makes a collection's first record or removes its last.
+CREATE TABLE repo_collection (
+    collection TEXT    NOT NULL,
+    repo_id    INTEGER NOT NULL,
+    PRIMARY KEY (collection, repo_id)
+) WITHOUT ROWID;
+CREATE INDEX repo_collection_repo ON repo_collection (repo_id);
+INSERT INTO repo_collection (collection, repo_id)
+SELECT DISTINCT substr(path, 1, instr(path, '/') - 1), repo_id FROM record;
+
+-- An imported repo of an inactive account keeps its own rev, which may be older than those the account had here: the next commit's
+-- must be newer than both.
+ALTER TABLE repo ADD COLUMN rev_floor INTEGER NOT NULL DEFAULT 0;

@@ -190,7 +190,7 @@ mod tests {
         bring_up_to_date(
             old.blocks,
             &difference,
-            &*test.repos.snapshot(repo.repo_id).await.unwrap(),
+            &test.repos.snapshot(repo.repo_id).await.unwrap(),
         );
     }
 

@@ -111,11 +111,12 @@ impl Repos {
     /// # Errors
     /// If the database cannot be read.
     pub async fn collections(&self, repo_id: i64) -> Result<Vec<String>, RepoError> {
-        let rows = sqlx::query("SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2")
-            .bind(repo_id)
-            .bind(MAX_COLLECTIONS)
-            .fetch_all(&mut *self.0.store.read().await?)
-            .await?;
+        let rows =
+            sqlx::query("SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2")
+                .bind(repo_id)
+                .bind(MAX_COLLECTIONS)
+                .fetch_all(&mut *self.0.store.read().await?)
+                .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

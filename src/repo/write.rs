@@ -265,11 +265,17 @@ impl<'w> NetChanges<'w> {
     }
 
     fn created(&self) -> impl Iterator<Item = &'w str> {
-        self.0.iter().filter(|change| change.before.is_none()).map(|change| change.path)
+        self.0
+            .iter()
+            .filter(|change| change.before.is_none())
+            .map(|change| change.path)
     }
 
     fn deleted(&self) -> impl Iterator<Item = &'w str> {
-        self.0.iter().filter(|change| change.after.is_none()).map(|change| change.path)
+        self.0
+            .iter()
+            .filter(|change| change.after.is_none())
+            .map(|change| change.path)
     }
 
     fn ops(&self) -> Vec<RepoOp> {

@@ -51,8 +51,11 @@ const COLLECTIONS_BEGUN: Bulk = Bulk {
     after: " ON CONFLICT (collection, repo_id) DO NOTHING",
 };
 
-const COLLECTIONS_ENDED: Bulk =
-    Bulk { before: "DELETE FROM repo_collection WHERE (collection, repo_id) IN (VALUES ", row: "(?, ?)", after: ")" };
+const COLLECTIONS_ENDED: Bulk = Bulk {
+    before: "DELETE FROM repo_collection WHERE (collection, repo_id) IN (VALUES ",
+    row: "(?, ?)",
+    after: ")",
+};
 
 /// Writes the rows of all commits of a group. Each commit comes with its event, if it has one.
 pub(super) async fn write(
@@ -93,7 +96,11 @@ pub(super) async fn write(
                 .bind(event.map(|event| event.seq))
         })
         .await?;
-    DELETES.run(connection, &deletes, |query, (repo_id, path)| query.bind(*repo_id).bind((*path).clone())).await?;
+    DELETES
+        .run(connection, &deletes, |query, (repo_id, path)| {
+            query.bind(*repo_id).bind((*path).clone())
+        })
+        .await?;
     let begun = collections(commits, |commit| &commit.collections_begun);
     COLLECTIONS_BEGUN.run(connection, &begun, bind_collection).await?;
     let ended = collections(commits, |commit| &commit.collections_ended);
@@ -114,7 +121,10 @@ fn collections<'c>(
     commits: &[(&'c CommitWrite, Option<&SequencedEvent>)],
     named: impl Fn(&'c CommitWrite) -> &'c Vec<String>,
 ) -> Vec<(&'c str, i64)> {
-    commits.iter().flat_map(|(commit, _)| named(commit).iter().map(|name| (name.as_str(), commit.repo_id))).collect()
+    commits
+        .iter()
+        .flat_map(|(commit, _)| named(commit).iter().map(|name| (name.as_str(), commit.repo_id)))
+        .collect()
 }
 
 fn bind_collection(query: Query, (collection, repo_id): &(&str, i64)) -> Query {

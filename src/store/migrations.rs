@@ -10,11 +10,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[
-        Migration { version: 1, name: "init", sql: include_str!("../../migrations/sqlite/0001_init.sql") },
-        Migration { version: 3, name: "sync", sql: include_str!("../../migrations/sqlite/0003_sync.sql") },
-    ];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "init",
+        sql: include_str!("../../migrations/sqlite/0001_init.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "sync",
+        sql: include_str!("../../migrations/sqlite/0003_sync.sql"),
+    },
+];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.
 pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreError> {

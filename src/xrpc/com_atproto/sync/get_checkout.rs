@@ -10,8 +10,9 @@ use crate::app::App;
 use crate::server::{Method, XrpcResult};
 use crate::xrpc::Call;
 
-pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.getCheckout", READ_AUTH, |app, call| Box::pin(handle(app, call)));
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getCheckout", READ_AUTH, |app, call| {
+    Box::pin(handle(app, call))
+});
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;

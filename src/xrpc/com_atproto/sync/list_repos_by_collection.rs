@@ -11,7 +11,9 @@ use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
 pub(crate) const METHOD: Method<App> =
-    Method::query("com.atproto.sync.listReposByCollection", Auth::None, |app, call| Box::pin(handle(app, call)));
+    Method::query("com.atproto.sync.listReposByCollection", Auth::None, |app, call| {
+        Box::pin(handle(app, call))
+    });
 
 const DEFAULT_LIMIT: u16 = 500;
 const MAX_LIMIT: u16 = 2_000;
@@ -34,9 +36,15 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let limit = call.params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
     let after: i64 = match call.params.optional_str("cursor")? {
         None => 0,
-        Some(cursor) => cursor.parse().map_err(|_| XrpcError::invalid_request("Malformed cursor"))?,
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| XrpcError::invalid_request("Malformed cursor"))?,
     };
-    let repos = app.repos.list_by_collection(&collection, after, limit.into()).await.map_err(read_error)?;
+    let repos = app
+        .repos
+        .list_by_collection(&collection, after, limit.into())
+        .await
+        .map_err(read_error)?;
     let full_page = repos.len() == usize::from(limit);
     let output = Output {
         cursor: repos.last().filter(|_| full_page).map(|repo| repo.repo_id.to_string()),

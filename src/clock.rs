@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use atproto_data::syntax::Datetime;
 use futures_util::future::BoxFuture;
 
 /// A clock and the waiting that goes with it.
@@ -42,6 +43,48 @@ pub fn rfc3339_millis(micros: i64) -> String {
     let second_of_day = seconds.rem_euclid(SECONDS_PER_DAY);
     let (hour, minute, second) = (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
+/// The time that a datetime names, in µs since 1970; digits beyond microseconds are cut off.
+pub fn datetime_micros(datetime: &Datetime) -> i64 {
+    let text = datetime.as_str();
+    // A datetime is checked text: these places hold these numbers.
+    let number = |from: usize, to: usize| {
+        text.get(from..to)
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(0_i64)
+    };
+    let days = days_since_1970(number(0, 4), number(5, 7), number(8, 10));
+    let seconds = ((days * 24 + number(11, 13)) * 60 + number(14, 16)) * 60 + number(17, 19);
+
+    let rest = text.get(19..).unwrap_or_default();
+    let zone_at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+    let (fraction, zone) = rest.split_at(zone_at);
+    let digits = fraction
+        .trim_start_matches('.')
+        .chars()
+        .chain("000000".chars())
+        .take(6)
+        .collect::<String>();
+    let micros: i64 = digits.parse().unwrap_or(0);
+    let offset_minutes = match zone.split_once(':') {
+        Some((hours, minutes)) => {
+            let minutes =
+                hours.trim_start_matches(['+', '-']).parse().unwrap_or(0) * 60 + minutes.parse().unwrap_or(0_i64);
+            if hours.starts_with('-') { -minutes } else { minutes }
+        }
+        None => 0,
+    };
+    (seconds - offset_minutes * 60) * 1_000_000 + micros
+}
+
+/// The inverse of [`civil_date`].
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 /// Year, month and day of a day counted from 1970-01-01 in the Gregorian calendar, reckoned in years that begin in March so that the
@@ -118,6 +161,8 @@ pub(crate) mod fake {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     #[test]
@@ -132,6 +177,22 @@ mod tests {
             (4_107_542_400_000_000, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(rfc3339_millis(micros), text);
+            assert_eq!(
+                datetime_micros(&text.parse().unwrap()),
+                micros.div_euclid(1_000) * 1_000
+            );
+        }
+    }
+
+    #[test]
+    fn datetimes_in_other_spellings() {
+        for (text, micros) in [
+            ("2026-01-01T01:00:00+01:00", fake::FakeClock::START),
+            ("2025-12-31T20:30:00-03:30", fake::FakeClock::START),
+            ("2026-01-01T00:00:00.1Z", fake::FakeClock::START + 100_000),
+            ("2026-01-01T00:00:00.123456789Z", fake::FakeClock::START + 123_456),
+        ] {
+            assert_eq!(datetime_micros(&text.parse().unwrap()), micros, "{text}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The first commit of a repo, the empty one, and the four events that tell of a new account.
 
-use atproto_data::{Did, Handle, SigningKey, Tid};
+use atproto_data::{Cid, Did, Handle, SigningKey, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::{SignedCommit, UnsignedCommit};
 use atproto_repo::frame::{CommitEvent, EventBody, account_event, commit_event, identity_event, sync_event};
@@ -29,9 +29,7 @@ impl FirstCommit {
         }
         .sign(key);
 
-        let mut alone = Vec::new();
-        car::write_header(&mut alone, Some(&commit.cid));
-        car::write_block(&mut alone, &commit.cid, &commit.bytes);
+        let alone = car_of_commit(&commit.cid, &commit.bytes);
         let mut whole = alone.clone();
         for node in tree.proof(b"") {
             car::write_block(&mut whole, node.cid, node.bytes);
@@ -64,4 +62,12 @@ impl FirstCommit {
             .await?;
         Ok(row.try_get(0)?)
     }
+}
+
+/// A CAR of a commit alone, as `#sync` carries it.
+pub(super) fn car_of_commit(cid: &Cid, commit: &[u8]) -> Vec<u8> {
+    let mut car = Vec::new();
+    car::write_header(&mut car, Some(cid));
+    car::write_block(&mut car, cid, commit);
+    car
 }

@@ -1,7 +1,7 @@
 //! Finding accounts.
 
 use atproto_data::{AtIdentifier, Did, Handle};
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::status::account_columns;
 use super::{Account, Accounts};
@@ -10,7 +10,9 @@ use crate::store::StoreError;
 const BY_DID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.did = $1");
 const BY_HANDLE: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.handle = $1");
 
-/// Two statements per look-up for login, which needs the password's hash too.
+const BY_ID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.account_id = $1");
+
+/// For login, which needs the password's hash too.
 const LOGIN_BY_DID: &str = concat!(
     "SELECT ",
     account_columns!(),
@@ -81,4 +83,13 @@ impl Accounts {
         let Some(row) = row else { return Ok(None) };
         Ok(Some((Account::from_row(&row)?, row.try_get(Account::COLUMNS)?)))
     }
+}
+
+/// The account with a number, as the running change sees it.
+pub(super) async fn find_by_id(
+    connection: &mut SqliteConnection,
+    account_id: i64,
+) -> Result<Option<Account>, StoreError> {
+    let row = sqlx::query(BY_ID).bind(account_id).fetch_optional(connection).await?;
+    row.as_ref().map(Account::from_row).transpose()
 }

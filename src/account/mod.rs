@@ -1,6 +1,7 @@
 //! Accounts: creation, passwords, sessions, invites and status. Knows nothing of HTTP.
 
 mod account_row;
+mod activation;
 mod create;
 mod document;
 mod email;
@@ -27,6 +28,7 @@ use crate::identity::{HandleRules, KeySealer, PlcDirectory};
 use crate::random::Random;
 use crate::store::Store;
 
+pub use activation::{ActivateError, Activation};
 pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use document::DocumentError;
 pub use invites::{ADMIN, InviteError};

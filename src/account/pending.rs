@@ -59,31 +59,27 @@ impl Pending {
     }
 }
 
-/// Whether handle and e-mail are free and the invite is good, now.
+/// Whether the handle is free, the invite good and the e-mail address free, now. In this order: whether an address has an account is
+/// told only to those who were invited.
 pub(super) async fn check_free(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<(), CreateError> {
+    const HANDLE_TAKEN: &str = "SELECT 1 FROM account WHERE handle = $1 \
+         UNION ALL SELECT 1 FROM pending_account WHERE handle = $1 AND state = 'creating' LIMIT 1";
+    const EMAIL_TAKEN: &str = "SELECT 1 FROM account WHERE email_key = $1 \
+         UNION ALL SELECT 1 FROM pending_account WHERE email_key = $1 AND state = 'creating' LIMIT 1";
+    if is_taken(connection, HANDLE_TAKEN, wanted.handle.as_str()).await? {
+        return Err(CreateError::HandleTaken(wanted.handle.clone()));
+    }
     if let Some(code) = wanted.invite_code {
         invites::check(connection, code).await?;
     }
-    let row = sqlx::query(
-        "SELECT EXISTS (SELECT 1 FROM account WHERE handle = $1) \
-         OR EXISTS (SELECT 1 FROM pending_account WHERE handle = $1 AND state = 'creating'), \
-         EXISTS (SELECT 1 FROM account WHERE email_key = $2) \
-         OR EXISTS (SELECT 1 FROM pending_account WHERE email_key = $2 AND state = 'creating')",
-    )
-    .bind(wanted.handle.as_str())
-    .bind(wanted.email_key)
-    .fetch_one(connection)
-    .await
-    .map_err(StoreError::from)?;
-    let (handle_taken, email_taken): (i64, i64) = (
-        row.try_get(0).map_err(StoreError::from)?,
-        row.try_get(1).map_err(StoreError::from)?,
-    );
-    match (handle_taken, email_taken) {
-        (0, 0) => Ok(()),
-        (0, _) => Err(CreateError::EmailTaken),
-        _ => Err(CreateError::HandleTaken(wanted.handle.clone())),
+    if is_taken(connection, EMAIL_TAKEN, wanted.email_key).await? {
+        return Err(CreateError::EmailTaken);
     }
+    Ok(())
+}
+
+async fn is_taken(connection: &mut SqliteConnection, sql: &'static str, name: &str) -> Result<bool, StoreError> {
+    Ok(sqlx::query(sql).bind(name).fetch_optional(connection).await?.is_some())
 }
 
 /// What a new account wants to hold.

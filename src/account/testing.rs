@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use atproto_data::crypto::Curve;
 use atproto_data::{Did, SigningKey};
-use atproto_plc::{Operation, State};
+use atproto_plc::{Operation, State, UnsignedOperation};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -71,6 +71,13 @@ impl FakePlc {
         alive.map(|(did, _)| did.clone()).collect()
     }
 
+    /// Lets the owner of the test's rotation key move a DID to another PDS.
+    pub(super) fn move_elsewhere(&self, did: &Did) {
+        let last = self.last(did).unwrap();
+        let moved = UnsignedOperation::update_from(&last, |state| state.set_pds("https://elsewhere.test")).unwrap();
+        self.take(did, &moved.sign(&rotation_key()));
+    }
+
     /// What a DID's newest operation says.
     pub(super) fn state(&self, did: &Did) -> Option<State> {
         self.last(did)?.state()
@@ -129,6 +136,10 @@ impl PlcDirectory for FakePlc {
     }
 }
 
+fn rotation_key() -> SigningKey {
+    SigningKey::from_bytes(Curve::K256, &[5; 32]).unwrap()
+}
+
 /// Accounts and what they stand on.
 pub(super) struct TestAccounts {
     pub(super) accounts: Accounts,
@@ -146,7 +157,7 @@ impl TestAccounts {
             fault: Mutex::new(Fault::None),
             logs: Mutex::default(),
         });
-        let rotation_key = SigningKey::from_bytes(Curve::K256, &[5; 32]).unwrap();
+        let rotation_key = rotation_key();
         let sealer = Arc::new(KeySealer::from_rotation_key(&rotation_key));
         sealer.check(&test.store, &*random).await.unwrap();
         let settings = AccountSettings {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod activation;
 mod creation;
 mod directory;
 mod sessions;

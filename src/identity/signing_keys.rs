@@ -53,15 +53,8 @@ impl SigningKeys {
         if let Some(key) = self.cache.get(did).await {
             return Ok(Some(key));
         }
-        let row = sqlx::query("SELECT sealed, sealing_key_id FROM signing_key WHERE did = $1")
-            .bind(did.as_str())
-            .fetch_optional(&mut *self.store.read().await?)
-            .await
-            .map_err(StoreError::from)?;
-        let Some(row) = row else { return Ok(None) };
-        let sealed = SealedKey {
-            bytes: row.try_get(0).map_err(StoreError::from)?,
-            sealing_key_id: row.try_get(1).map_err(StoreError::from)?,
+        let Some(sealed) = sealed(&mut *self.store.read().await?, did).await? else {
+            return Ok(None);
         };
         let opened = self.sealer.open(did, &sealed);
         let key = Arc::new(opened.map_err(|source| SigningKeyError::Sealed {
@@ -93,6 +86,19 @@ pub(crate) async fn insert(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// The sealed signing key of an account.
+pub(crate) async fn sealed(connection: &mut SqliteConnection, did: &Did) -> Result<Option<SealedKey>, StoreError> {
+    let row = sqlx::query("SELECT sealed, sealing_key_id FROM signing_key WHERE did = $1")
+        .bind(did.as_str())
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(SealedKey {
+        bytes: row.try_get(0)?,
+        sealing_key_id: row.try_get(1)?,
+    }))
 }
 
 /// The public half of an account's signing key as a `did:key`.

@@ -145,14 +145,17 @@ async fn a_client_that_goes_away_holds_nothing() {
     while test.count(CREATING).await == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(
-        test.accounts
-            .create(TestAccounts::request("alice", &invite))
+    for (name, expected) in [
+        ("alice", "Handle already taken: alice.test"),
+        ("bob", "Provided invite code not available"),
+    ] {
+        let error = test
+            .accounts
+            .create(TestAccounts::request(name, &invite))
             .await
-            .unwrap_err()
-            .to_string(),
-        "Provided invite code not available"
-    );
+            .unwrap_err();
+        assert_eq!(error.to_string(), expected);
+    }
     waiting.abort();
     assert!(waiting.await.unwrap_err().is_cancelled());
     while test.count(CREATING).await == 1 {

@@ -1,0 +1,214 @@
+//! Switching an account off and on again.
+
+use atproto_data::{Cid, Did, SigningKey, Tid};
+use atproto_plc::State;
+use atproto_repo::commit::{Commit, SignedCommit, UnsignedCommit};
+use atproto_repo::frame::{self, account_event, identity_event, sync_event};
+use sqlx::{Row as _, SqliteConnection};
+
+use super::genesis::car_of_commit;
+use super::lookup::find_by_id;
+use super::{Account, AccountStatus, Accounts};
+use crate::identity::{PlcError, SealError, signing_keys};
+use crate::random;
+use crate::store::{StoreError, Tx};
+
+/// Why an account is not switched on.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivateError {
+    /// It is taken down or gone.
+    #[error("user not found")]
+    TakenDown,
+    /// Its DID does not say that it is hosted here.
+    #[error("{0}")]
+    Did(&'static str),
+    /// The directory does not say what its DID says.
+    #[error(transparent)]
+    Plc(#[from] PlcError),
+    /// Its signing key cannot be opened.
+    #[error(transparent)]
+    Key(#[from] SealError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The head of a repo.
+struct Head {
+    commit: SignedCommit,
+    rev: Tid,
+}
+
+/// Leave to switch an account on.
+pub struct Activation {
+    account_id: i64,
+    key: SigningKey,
+}
+
+impl Accounts {
+    /// Switches an account off; `delete_after`, µs since 1970, says from when on nobody will miss it. The caller holds the repo's lock.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn deactivate(&self, account_id: i64, delete_after: Option<i64>) -> Result<(), StoreError> {
+        let now = self.0.clock.now_micros();
+        let done = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                sqlx::query("UPDATE account SET deactivated_at = $1, delete_after = $2 WHERE account_id = $3")
+                    .bind(now)
+                    .bind(delete_after)
+                    .bind(account_id)
+                    .execute(tx.connection())
+                    .await?;
+                let Some(account) = find_by_id(tx.connection(), account_id).await? else {
+                    return Ok(());
+                };
+                let status = match account.status {
+                    AccountStatus::TakenDown => frame::AccountStatus::Takendown,
+                    AccountStatus::Active | AccountStatus::Deactivated => frame::AccountStatus::Deactivated,
+                };
+                let event = account_event(&account.did, Some(status));
+                tx.emit(account_id, account.repo_id, &event).await?;
+                Ok(())
+            })
+        });
+        done.await
+    }
+
+    /// Asks the PLC directory whether the account's DID says that it is hosted here. Holds no lock: the directory may be slow.
+    ///
+    /// # Errors
+    /// If the account is taken down, its DID says something else or cannot be looked up, or the database fails.
+    pub async fn check_activation(&self, account: &Account) -> Result<Activation, ActivateError> {
+        if account.status == AccountStatus::TakenDown {
+            return Err(ActivateError::TakenDown);
+        }
+        let key = self.open_signing_key(&account.did).await?;
+        let last = self.0.plc.last_operation(&account.did).await?;
+        let state = last
+            .and_then(|last| last.state())
+            .ok_or(ActivateError::Did("Could not resolve DID"))?;
+        self.check_did(&state, &key)?;
+        Ok(Activation {
+            account_id: account.account_id,
+            key,
+        })
+    }
+
+    /// Switches an account on. One that was off, or whose head was signed with another key, gets a fresh commit of the same tree. The
+    /// caller holds the repo's lock and drops what is cached of the repo afterwards.
+    ///
+    /// # Errors
+    /// If the account was taken down meanwhile or the database fails.
+    pub async fn activate(&self, activation: Activation) -> Result<(), ActivateError> {
+        let clock_id = u16::from_be_bytes(random::bytes(&*self.0.random));
+        let tid = Tid::from_parts(self.0.clock.now_micros().unsigned_abs(), clock_id);
+        let done = self
+            .0
+            .store
+            .change(move |tx| Box::pin(async move { switch_on(tx, &activation, tid).await }));
+        done.await
+    }
+
+    /// Whether a DID's document and rotation keys are such that the account can be active here (`checkAccountStatus`).
+    ///
+    /// # Errors
+    /// If the account's key cannot be opened or the database fails; a directory that fails makes the answer no.
+    pub async fn is_did_valid(&self, account: &Account) -> Result<bool, ActivateError> {
+        let key = self.open_signing_key(&account.did).await?;
+        let last = self.0.plc.last_operation(&account.did).await.ok().flatten();
+        Ok(last
+            .and_then(|last| last.state())
+            .is_some_and(|state| self.check_did(&state, &key).is_ok()))
+    }
+
+    async fn open_signing_key(&self, did: &Did) -> Result<SigningKey, ActivateError> {
+        let sealed = signing_keys::sealed(&mut *self.0.store.read().await?, did).await?;
+        let sealed = sealed.ok_or_else(|| StoreError::Damaged(format!("{did} has no signing key")))?;
+        Ok(self.0.sealer.open(did, &sealed)?)
+    }
+
+    fn check_did(&self, state: &State, key: &SigningKey) -> Result<(), ActivateError> {
+        let own = self.0.settings.plc_rotation_key.public_key().to_did_key();
+        if !state.rotation_keys.contains(&own) {
+            return Err(ActivateError::Did("Server rotation key not included in PLC DID data"));
+        }
+        if state.pds_endpoint() != Some(self.0.settings.public_url.as_str()) {
+            return Err(ActivateError::Did(
+                "DID document atproto_pds service endpoint does not match PDS public url",
+            ));
+        }
+        if state.signing_key() != Some(key.public_key().to_did_key().as_str()) {
+            return Err(ActivateError::Did(
+                "DID document verification method does not match expected signing key",
+            ));
+        }
+        Ok(())
+    }
+}
+
+async fn switch_on(tx: &mut Tx<'_>, activation: &Activation, tid: Tid) -> Result<(), ActivateError> {
+    let account = find_by_id(tx.connection(), activation.account_id).await?;
+    let account = account.filter(|account| account.status != AccountStatus::TakenDown);
+    let account = account.ok_or(ActivateError::TakenDown)?;
+    let head = fresh_head(tx.connection(), &account, &activation.key, tid).await?;
+    sqlx::query("UPDATE account SET deactivated_at = NULL, delete_after = NULL WHERE account_id = $1")
+        .bind(account.account_id)
+        .execute(tx.connection())
+        .await
+        .map_err(StoreError::from)?;
+    let did = &account.did;
+    let car = car_of_commit(&head.commit.cid, &head.commit.bytes);
+    let events = [
+        account_event(did, None),
+        identity_event(did, Some(&account.handle)),
+        sync_event(did, head.rev, &car),
+    ];
+    for event in &events {
+        tx.emit(account.account_id, account.repo_id, event).await?;
+    }
+    Ok(())
+}
+
+/// The head as the network may see it: signed with the account's key, and newer than any before if the account was off.
+async fn fresh_head(
+    connection: &mut SqliteConnection,
+    account: &Account,
+    key: &SigningKey,
+    tid: Tid,
+) -> Result<Head, StoreError> {
+    let row = sqlx::query("SELECT commit_cid, rev, commit_data FROM repo WHERE repo_id = $1")
+        .bind(account.repo_id)
+        .fetch_one(&mut *connection)
+        .await?;
+    let damaged = |what: &str| StoreError::Damaged(format!("head of repo {}: {what}", account.repo_id));
+    let cid = Cid::from_bytes(row.try_get(0)?).map_err(|_| damaged("CID"))?;
+    let rev = Tid::from_u64(row.try_get::<i64, _>(1)?.cast_unsigned());
+    let bytes: Vec<u8> = row.try_get(2)?;
+    let commit = Commit::decode(&bytes).map_err(|error| damaged(&error.to_string()))?;
+    if account.status.is_active() && commit.verify(&key.public_key()).is_ok() {
+        return Ok(Head {
+            commit: SignedCommit { cid, bytes },
+            rev,
+        });
+    }
+    let rev = if tid > rev {
+        tid
+    } else {
+        Tid::from_parts(rev.micros() + 1, tid.clock_id())
+    };
+    let commit = UnsignedCommit {
+        did: account.did.clone(),
+        data: commit.data,
+        rev,
+    }
+    .sign(key);
+    sqlx::query("UPDATE repo SET commit_cid = $1, rev = $2, commit_data = $3 WHERE repo_id = $4")
+        .bind(commit.cid.as_bytes().to_vec())
+        .bind(rev.as_u64().cast_signed())
+        .bind(&commit.bytes)
+        .bind(account.repo_id)
+        .execute(connection)
+        .await?;
+    Ok(Head { commit, rev })
+}

@@ -7,11 +7,11 @@ use std::time::Duration;
 use crate::app::App;
 
 /// How often old events are removed from the firehose's log.
-const PRUNE_EVERY: Duration = Duration::from_secs(10 * 60);
+const PRUNE_EVERY: Duration = Duration::from_mins(10);
 /// How often accounts that were left half-made are looked after.
-const SETTLE_EVERY: Duration = Duration::from_secs(60);
+const SETTLE_EVERY: Duration = Duration::from_mins(1);
 /// How often expired sessions are removed.
-const SESSIONS_EVERY: Duration = Duration::from_secs(60 * 60);
+const SESSIONS_EVERY: Duration = Duration::from_hours(1);
 
 /// Starts all of it; it ends when the server stops.
 pub(crate) fn start(app: &Arc<App>) {

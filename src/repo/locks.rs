@@ -64,6 +64,6 @@ mod tests {
         );
         drop((first, other));
         drop(locks.lock(1).await);
-        assert_eq!(locks.0.lock().map(|map| map.len()).unwrap_or(usize::MAX), 0);
+        assert_eq!(locks.0.lock().map_or(usize::MAX, |map| map.len()), 0);
     }
 }

@@ -78,7 +78,7 @@ pub(super) enum DiskState {
 pub(super) fn disk_state(error: &sqlx::Error) -> DiskState {
     let code = error
         .as_database_error()
-        .and_then(|e| e.code())
+        .and_then(sqlx::error::DatabaseError::code)
         .and_then(|c| c.parse::<i64>().ok());
     match code.map(|c| c & 0xff) {
         Some(SQLITE_FULL) => DiskState::Full,

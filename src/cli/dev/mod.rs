@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: DevArguments) -> Outcome {
     logging::start(&config.log);
 
     let stop = CancellationToken::new();
-    let directory = plc_directory::serve(plc, arguments.data_dir.join("plc.jsonl"), stop.clone())?;
+    let directory = plc_directory::serve(plc, &arguments.data_dir.join("plc.jsonl"), stop.clone())?;
     let admin_password = secrets.admin_password.clone();
     let outcome = serve::serve(config, move |url| print_welcome(url, &plc_url, &admin_password)).await;
     stop.cancel();

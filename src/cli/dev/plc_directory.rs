@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atproto_plc::directory::{ExportCursor, RateLimits};
@@ -43,14 +43,18 @@ pub(super) async fn listen(wanted: Option<u16>, preferred: u16) -> std::io::Resu
 }
 
 /// Serves the directory in `path` until it is stopped.
-pub(super) fn serve(listener: TcpListener, path: PathBuf, stop: CancellationToken) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn serve(
+    listener: TcpListener,
+    path: &path::Path,
+    stop: CancellationToken,
+) -> std::io::Result<JoinHandle<()>> {
     let lines = if path.exists() {
-        std::fs::read_to_string(&path)?
+        std::fs::read_to_string(path)?
     } else {
         String::new()
     };
     let directory = Directory::from_json_lines(&lines, RateLimits::default()).map_err(std::io::Error::other)?;
-    let file = File::options().create(true).append(true).open(&path)?;
+    let file = File::options().create(true).append(true).open(path)?;
     let served = Arc::new(Served {
         directory: Mutex::new(directory),
         file: Mutex::new(file),

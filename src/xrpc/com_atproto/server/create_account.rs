@@ -32,7 +32,11 @@ struct Output {
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let new = read(&call.input)?;
     let email = new.email.clone().unwrap_or_default();
-    let created = app.accounts.create(new).await.map_err(|error| refusal(error, &email))?;
+    let created = app
+        .accounts
+        .create(new)
+        .await
+        .map_err(|error| refusal(&error, &email))?;
     let session = created.session;
     respond::json(&Output {
         handle: session.account.handle.to_string(),
@@ -64,7 +68,7 @@ fn read(input: &Input) -> Result<NewAccount, XrpcError> {
     Ok(new)
 }
 
-fn refusal(error: CreateError, email: &str) -> XrpcError {
+fn refusal(error: &CreateError, email: &str) -> XrpcError {
     let message = error.to_string();
     match error {
         CreateError::EmailMissing
@@ -73,16 +77,16 @@ fn refusal(error: CreateError, email: &str) -> XrpcError {
         | CreateError::RecoveryKey
         | CreateError::HandleTaken(_) => XrpcError::invalid_request(message),
         CreateError::EmailTaken => XrpcError::invalid_request(format!("{message}: {email}")),
-        CreateError::Handle(refused) => XrpcError::bad_request(handle_error(&refused), message),
+        CreateError::Handle(refused) => XrpcError::bad_request(handle_error(*refused), message),
         CreateError::Invite(_) => XrpcError::bad_request("InvalidInviteCode", message),
         CreateError::Plc(_) => XrpcError::upstream_failure(message),
         CreateError::Interrupted | CreateError::Password(_) => XrpcError::not_enough_resources(message),
-        CreateError::Key(_) | CreateError::Store(_) => XrpcError::internal(&error),
+        CreateError::Key(_) | CreateError::Store(_) => XrpcError::internal(error),
     }
 }
 
 /// The error name for a handle that is against the rules.
-fn handle_error(refused: &HandleRefused) -> &'static str {
+fn handle_error(refused: HandleRefused) -> &'static str {
     match refused {
         HandleRefused::Reserved => "HandleNotAvailable",
         HandleRefused::UnsupportedDomain => "UnsupportedDomain",

@@ -1,15 +1,14 @@
 //! `com.atproto.server.describeServer`: what a client has to know before it signs up or logs in.
 
-use std::sync::Arc;
+use std::future::ready;
 
 use serde::Serialize;
 
 use crate::app::App;
 use crate::server::{Auth, Method, XrpcResult, respond};
-use crate::xrpc::Call;
 
-pub(crate) const METHOD: Method<App> = Method::query("com.atproto.server.describeServer", Auth::None, |app, call| {
-    Box::pin(handle(app, call))
+pub(crate) const METHOD: Method<App> = Method::query("com.atproto.server.describeServer", Auth::None, |app, _| {
+    Box::pin(ready(handle(&app)))
 });
 
 #[derive(Serialize)]
@@ -38,7 +37,7 @@ struct Contact<'a> {
     email: Option<&'a str>,
 }
 
-async fn handle(app: Arc<App>, _call: Call) -> XrpcResult {
+fn handle(app: &App) -> XrpcResult {
     let description = &app.description;
     respond::json(&Output {
         did: description.did.as_str(),

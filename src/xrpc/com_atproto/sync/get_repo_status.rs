@@ -34,9 +34,10 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         .await
         .map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| unknown_repo(&did))?;
-    let head = match account.status.is_active() {
-        true => app.repos.head(account.repo_id).await.map_err(read_error)?,
-        false => None,
+    let head = if account.status.is_active() {
+        app.repos.head(account.repo_id).await.map_err(read_error)?
+    } else {
+        None
     };
     respond::json(&Output {
         did: did.to_string(),

@@ -108,7 +108,7 @@ impl Connection {
                         return refuse(&mut self.socket, "InternalServerError", "Internal Server Error").await;
                     }
                 },
-                incoming = self.socket.recv() => self.received(incoming)?,
+                incoming = self.socket.recv() => self.received(incoming.as_ref())?,
                 _ = ping.tick() => {
                     if self.heard.elapsed() > PONG_TIMEOUT {
                         return Err(Gone);
@@ -123,7 +123,7 @@ impl Connection {
         }
     }
 
-    fn received(&mut self, incoming: Option<Result<Message, axum::Error>>) -> Result<(), Gone> {
+    fn received(&mut self, incoming: Option<&Result<Message, axum::Error>>) -> Result<(), Gone> {
         match incoming {
             None | Some(Err(_) | Ok(Message::Close(_))) => Err(Gone),
             Some(Ok(_)) => {
@@ -137,7 +137,7 @@ impl Connection {
     fn listen(&mut self) -> Result<(), Gone> {
         use futures_util::FutureExt as _;
         while let Some(incoming) = self.socket.recv().now_or_never() {
-            self.received(incoming)?;
+            self.received(incoming.as_ref())?;
         }
         Ok(())
     }

@@ -99,7 +99,8 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(config.firehose.max_subscription_buffer, 500);
     assert_eq!(config.blobs.upload_limit, 5 * 1024 * 1024);
     assert_eq!(config.branding.service_name, "pds.example.com PDS");
-    assert!(!config.log.enabled && config.log.level == LogLevel::Info);
+    // Unlike the reference, which says nothing unless asked to.
+    assert!(config.log.enabled && config.log.level == LogLevel::Info);
     assert!(config.not_in_use_yet().is_empty() && config.warnings().is_empty() && config.unknown().is_empty());
 }
 

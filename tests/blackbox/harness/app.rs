@@ -1,0 +1,153 @@
+//! A server of a test's own, from its data directory to its PLC directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::process::{Ended, Process};
+use super::{Account, Answer, Api, Firehose, Plc};
+
+pub(crate) const ADMIN_PASSWORD: &str = "admin-password-of-the-tests";
+pub(crate) const JWT_SECRET: &str = "jwt-secret-of-the-tests-0123456789abcdef";
+pub(crate) const SERVICE_DID: &str = "did:web:pds.test";
+/// The server's PLC rotation key; it is secret to nobody.
+const ROTATION_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// A server with a data directory and a PLC directory of its own.
+pub(crate) struct TestApp {
+    pub(crate) api: Api,
+    pub(crate) plc: Plc,
+    settings: BTreeMap<String, String>,
+    process: Option<Process>,
+    directory: TempDir,
+}
+
+impl TestApp {
+    /// A server with nothing unusual about it.
+    pub(crate) async fn start() -> TestApp {
+        TestApp::start_with(&[]).await
+    }
+
+    /// A server with some settings of its own.
+    pub(crate) async fn start_with(settings: &[(&str, &str)]) -> TestApp {
+        TestApp::start_beside(Plc::start().await, settings).await
+    }
+
+    /// A server that registers DIDs at the given PLC directory.
+    pub(crate) async fn start_beside(plc: Plc, own: &[(&str, &str)]) -> TestApp {
+        let directory = tempfile::tempdir().unwrap();
+        let mut settings = settings(&directory.path().join("data"), plc.url());
+        settings.extend(own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let mut process = Process::start(&settings);
+        let address = process.listening().await.unwrap();
+        TestApp { api: Api::new(&address), plc, settings, process: Some(process), directory }
+    }
+
+    /// Ends the server as an operator does; it must exit with 0.
+    pub(crate) async fn stop(&mut self) -> Ended {
+        let ended = self.process.take().unwrap().terminate().await;
+        assert!(ended.status.success(), "{ended:?}");
+        ended
+    }
+
+    /// Starts the stopped server again on the same data.
+    pub(crate) async fn start_again(&mut self) {
+        let mut process = Process::start(&self.settings);
+        let address = process.listening().await.unwrap();
+        self.api.moves_to(&address);
+        self.process = Some(process);
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start_again().await;
+    }
+
+    /// SIGKILL: nothing is finished, nothing is closed.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().unwrap().kill();
+    }
+
+    /// Changes a setting for the next start.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.settings.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
+    }
+
+    /// The settings that the server was started with.
+    pub(crate) fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// `PDS_DATA_DIRECTORY`.
+    pub(crate) fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A place for files of the test.
+    pub(crate) fn scratch(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// A fresh invite code.
+    pub(crate) async fn invite(&self, uses: u32) -> String {
+        let request = self.api.post("com.atproto.server.createInviteCode").json(&json!({"useCount": uses}));
+        let code = Answer::to(request.basic_auth("admin", Some(ADMIN_PASSWORD))).await.unwrap().ok();
+        code["code"].as_str().unwrap().to_owned()
+    }
+
+    /// A new account with the handle `<name>.test`.
+    pub(crate) async fn account(&self, name: &str) -> Account {
+        let input = self.sign_up(name).await;
+        Account::new(&self.api, &self.api.procedure("com.atproto.server.createAccount", &input).await.ok())
+    }
+
+    /// The input of `createAccount` for `<name>.test`, with an invite code of its own.
+    pub(crate) async fn sign_up(&self, name: &str) -> serde_json::Value {
+        json!({
+            "handle": format!("{name}.test"),
+            "email": format!("{name}@mail.example.com"),
+            "password": password(name),
+            "inviteCode": self.invite(1).await,
+        })
+    }
+
+    /// A reader of the firehose from `cursor`, or from now.
+    pub(crate) async fn firehose(&self, cursor: Option<i64>) -> Firehose {
+        let cursor = cursor.map(|cursor| cursor.to_string());
+        Firehose::connect(&self.api.address(), cursor.as_deref()).await
+    }
+}
+
+/// The password of the account `<name>.test`.
+pub(crate) fn password(name: &str) -> String {
+    format!("password of {name}")
+}
+
+fn settings(data: &Path, plc_url: &str) -> BTreeMap<String, String> {
+    let data = data.to_str().unwrap();
+    [
+        // A public URL without port: it stays the same through restarts.
+        ("PDS_HOSTNAME", "pds.test"),
+        ("PDS_SERVICE_HANDLE_DOMAINS", ".test"),
+        ("PDS_BIND_ADDRESS", "127.0.0.1"),
+        ("PDS_PORT", "0"),
+        ("PDS_DATA_DIRECTORY", data),
+        ("PDS_BLOBSTORE_DISK_LOCATION", &format!("{data}/blobs")),
+        ("PDS_DID_PLC_URL", plc_url),
+        ("PDS_DEV_MODE", "true"),
+        ("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD),
+        ("PDS_JWT_SECRET", JWT_SECRET),
+        ("PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX", ROTATION_KEY),
+        // The tests ask more often than any limit allows.
+        ("PDS_RATE_LIMITS_ENABLED", "false"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .collect()
+}

@@ -1,0 +1,19 @@
+//! What the tests stand on: a server process, a PLC directory, accounts and a reader of the firehose.
+
+mod account;
+mod api;
+mod app;
+mod dice;
+mod plc;
+mod process;
+mod subscription;
+mod writer;
+
+pub(crate) use account::{Account, create_write};
+pub(crate) use api::{Answer, Api};
+pub(crate) use app::{ADMIN_PASSWORD, JWT_SECRET, SERVICE_DID, TestApp, password};
+pub(crate) use dice::Dice;
+pub(crate) use plc::{Fault, Plc};
+pub(crate) use process::{Ended, Process};
+pub(crate) use subscription::{Firehose, seq};
+pub(crate) use writer::{Writer, cid_of};

@@ -1,0 +1,158 @@
+//! A PLC directory within the test, which fails as it is told to.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use atproto_data::{Did, PublicKey};
+use atproto_plc::directory::RateLimits;
+use atproto_plc::{DidDocument, Directory, DirectoryError, Timestamp};
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use pds::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+/// How a directory treats operations that it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// As it should.
+    None,
+    /// Answers with this status and takes nothing.
+    Refuse(u16),
+    /// Takes the operation and answers with this status all the same.
+    TakeAndAnswer(u16),
+    /// Takes nothing and breaks the connection.
+    Break,
+    /// Takes the operation and breaks the connection.
+    TakeAndBreak,
+    /// Takes the operation and never answers.
+    TakeAndStall,
+}
+
+/// A PLC directory on loopback. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Plc(Arc<Served>);
+
+struct Served {
+    url: String,
+    directory: Mutex<Directory>,
+    fault: Mutex<Fault>,
+    /// What `…/log/last` says instead of the truth.
+    last: Mutex<Option<(u16, Value)>>,
+}
+
+impl Plc {
+    pub(crate) async fn start() -> Plc {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let plc = Plc::at(&listener);
+        plc.serve(listener);
+        plc
+    }
+
+    /// A directory at the address of a listener; nobody answers there before [`Plc::serve`].
+    pub(crate) fn at(listener: &TcpListener) -> Plc {
+        Plc(Arc::new(Served {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            directory: Mutex::new(Directory::with_rate_limits(RateLimits::NONE)),
+            fault: Mutex::new(Fault::None),
+            last: Mutex::new(None),
+        }))
+    }
+
+    pub(crate) fn serve(&self, listener: TcpListener) {
+        let router = Router::new()
+            .route("/{did}", get(document).post(submit))
+            .route("/{did}/log/last", get(last))
+            .with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// Treats operations like this from now on.
+    pub(crate) fn fails(&self, fault: Fault) {
+        *self.0.fault.lock().unwrap() = fault;
+    }
+
+    /// Answers like this to whoever asks for the last operation of a DID, from now on.
+    pub(crate) fn says_last(&self, answer: Option<(u16, Value)>) {
+        *self.0.last.lock().unwrap() = answer;
+    }
+
+    /// All DIDs in order.
+    pub(crate) fn dids(&self) -> Vec<String> {
+        let entries = self.directory().export(atproto_plc::directory::ExportCursor::from_query(None).unwrap(), 1_000);
+        entries.iter().map(|entry| entry["did"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The key that signs an account's repo, as the DID document says.
+    pub(crate) fn signing_key(&self, did: &Did) -> PublicKey {
+        let document = self.directory().document(did.as_str()).unwrap();
+        DidDocument::from_value(did, &document).unwrap().signing_key("atproto").unwrap()
+    }
+
+    fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.0.directory.lock().unwrap()
+    }
+
+    fn take(&self, did: &str, operation: &Value) -> Result<(), DirectoryError> {
+        let now = Timestamp::from_micros(SystemClock.now_micros().unsigned_abs());
+        self.directory().submit(did, operation, now)
+    }
+}
+
+async fn submit(State(plc): State<Plc>, Path(did): Path<String>, Json(operation): Json<Value>) -> Response {
+    let fault = *plc.0.fault.lock().unwrap();
+    if let Fault::Refuse(status) = fault {
+        return status_answer(status);
+    }
+    if fault == Fault::Break {
+        return broken();
+    }
+    if let Err(error) = plc.take(&did, &operation) {
+        return refusal(&error);
+    }
+    match fault {
+        Fault::TakeAndAnswer(status) => status_answer(status),
+        Fault::TakeAndBreak => broken(),
+        Fault::TakeAndStall => std::future::pending().await,
+        _ => StatusCode::OK.into_response(),
+    }
+}
+
+async fn document(State(plc): State<Plc>, Path(did): Path<String>) -> Response {
+    answer(plc.directory().document(&did))
+}
+
+async fn last(State(plc): State<Plc>, Path(did): Path<String>) -> Response {
+    if let Some((status, body)) = plc.0.last.lock().unwrap().clone() {
+        return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
+    }
+    answer(plc.directory().last(&did))
+}
+
+fn answer(result: Result<Value, DirectoryError>) -> Response {
+    match result {
+        Ok(value) => Json(value).into_response(),
+        Err(error) => refusal(&error),
+    }
+}
+
+fn refusal(error: &DirectoryError) -> Response {
+    (StatusCode::from_u16(error.status).unwrap(), Json(json!({"message": error.message}))).into_response()
+}
+
+fn status_answer(status: u16) -> Response {
+    (StatusCode::from_u16(status).unwrap(), Json(json!({"message": "the directory does as it was told"}))).into_response()
+}
+
+/// A body that breaks off: the client learns nothing but that the connection is gone.
+fn broken() -> Response {
+    let error = std::io::Error::other("the directory breaks the connection as it was told");
+    Body::from_stream(futures_util::stream::once(async { Err::<Vec<u8>, _>(error) })).into_response()
+}

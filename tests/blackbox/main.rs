@@ -1,0 +1,16 @@
+//! The server from outside: the real binary with a real database, a PLC directory that can lie, and readers that believe nothing.
+//!
+//! A test starts its own server: `let app = TestApp::start().await; let alice = app.account("alice").await;`, then one behaviour. When the
+//! server is dropped, its log must be free of errors and panics.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod harness;
+
+mod firehose;
+mod repo_car;
+mod untouched;
+
+mod crash;
+mod flow;
+
+use harness::{Account, Answer, Firehose, Plc, TestApp};

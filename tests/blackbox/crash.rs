@@ -29,7 +29,11 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
         accounts.push(app.account(&format!("writer{index}")).await);
     }
     for index in 0..WRITERS {
-        writers.push(Writer::new(&accounts[index % ACCOUNTS], format!("w{index}"), dice.split()));
+        writers.push(Writer::new(
+            &accounts[index % ACCOUNTS],
+            format!("w{index}"),
+            dice.split(),
+        ));
     }
     let mut verifier = StreamVerifier::new(&app.plc);
     for round in 0..KILLS {
@@ -94,22 +98,39 @@ async fn assert_agreement(app: &TestApp, account: &Account, verifier: &StreamVer
     let key = app.plc.signing_key(&account.did);
     let repo = verify_repo(&account.export().await, &account.did, &key);
     let replica = &verifier.repos[&account.did];
-    assert_eq!(replica.head, Some((repo.commit, repo.rev, repo.data)), "the last event is the head");
+    assert_eq!(
+        replica.head,
+        Some((repo.commit, repo.rev, repo.data)),
+        "the last event is the head"
+    );
     assert_eq!(replica.records, repo.records, "the events tell the records");
     for writer in writers.iter_mut().filter(|writer| writer.account.did == account.did) {
         writer.settle(&repo.records);
-        assert!(writer.commits.iter().all(|commit| verifier.commits.contains(commit)), "every commit has its event");
+        assert!(
+            writer.commits.iter().all(|commit| verifier.commits.contains(commit)),
+            "every commit has its event"
+        );
     }
-    let promised: usize = writers.iter().filter(|writer| writer.account.did == account.did).map(|writer| writer.promised.len()).sum();
+    let promised: usize = writers
+        .iter()
+        .filter(|writer| writer.account.did == account.did)
+        .map(|writer| writer.promised.len())
+        .sum();
     assert_eq!(promised, repo.records.len(), "nobody wrote anything else");
 }
 
 async fn assert_integrity(app: &TestApp) {
     let url = format!("sqlite://{}", app.data().join("pds.sqlite").display());
     let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
-    let row = sqlx::query("PRAGMA integrity_check").fetch_one(&mut database).await.unwrap();
+    let row = sqlx::query("PRAGMA integrity_check")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
     assert_eq!(row.get::<String, _>(0), "ok");
-    let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut database).await.unwrap();
+    let broken = sqlx::query("PRAGMA foreign_key_check")
+        .fetch_all(&mut database)
+        .await
+        .unwrap();
     assert!(broken.is_empty());
 }
 
@@ -139,8 +160,14 @@ async fn a_kill_leaves_no_half_account() {
             app.api.procedure("com.atproto.server.createSession", &login).await.ok()
         };
         let account = Account::new(&app.api, &session);
-        account.create("com.example.note", "first", &json!({"text": "Hello"})).await;
-        verify_repo(&account.export().await, &account.did, &app.plc.signing_key(&account.did));
+        account
+            .create("com.example.note", "first", &json!({"text": "Hello"}))
+            .await;
+        verify_repo(
+            &account.export().await,
+            &account.did,
+            &app.plc.signing_key(&account.did),
+        );
     }
     let accounts = app.api.query("com.atproto.sync.listRepos", &[]).await.ok();
     assert_eq!(accounts["repos"].as_array().unwrap().len(), 12);

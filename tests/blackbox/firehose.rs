@@ -37,20 +37,38 @@ pub(crate) struct Replica {
 impl StreamVerifier {
     pub(crate) fn new(plc: &Plc) -> StreamVerifier {
         let plc = plc.clone();
-        StreamVerifier { plc, keys: HashMap::new(), cursor: 0, repos: BTreeMap::new(), commits: HashSet::new() }
+        StreamVerifier {
+            plc,
+            keys: HashMap::new(),
+            cursor: 0,
+            repos: BTreeMap::new(),
+            commits: HashSet::new(),
+        }
     }
 
     /// Takes the next frame of the stream.
     pub(crate) fn accept(&mut self, frame: &Frame) {
         match frame {
             Frame::Identity { seq, time, did, .. } => self.event(*seq, time, did).kinds.push("#identity"),
-            Frame::Account { seq, time, did, active, status } => {
+            Frame::Account {
+                seq,
+                time,
+                did,
+                active,
+                status,
+            } => {
                 assert_eq!(*active, status.is_none());
                 let replica = self.event(*seq, time, did);
                 replica.kinds.push("#account");
                 replica.status = *status;
             }
-            Frame::Sync { seq, time, did, rev, blocks } => self.accept_sync(*seq, time, did, *rev, blocks),
+            Frame::Sync {
+                seq,
+                time,
+                did,
+                rev,
+                blocks,
+            } => self.accept_sync(*seq, time, did, *rev, blocks),
             Frame::Commit(commit) => self.accept_commit(commit),
             Frame::Info { .. } | Frame::Error { .. } => panic!("{frame:?} is no event"),
         }
@@ -64,7 +82,10 @@ impl StreamVerifier {
     }
 
     fn key(&mut self, did: &Did) -> PublicKey {
-        self.keys.entry(did.clone()).or_insert_with(|| self.plc.signing_key(did)).clone()
+        self.keys
+            .entry(did.clone())
+            .or_insert_with(|| self.plc.signing_key(did))
+            .clone()
     }
 
     fn accept_sync(&mut self, seq: i64, time: &str, did: &Did, rev: Tid, car: &[u8]) {
@@ -91,8 +112,16 @@ impl StreamVerifier {
 
         let replica = self.event(event.seq, &event.time, &event.did);
         assert_eq!(replica.status, None, "an inactive account has no commits");
-        let before = replica.head.map(|(_, rev, data)| (Some(rev), Some(data))).unwrap_or_default();
-        assert_eq!((event.since, event.prev_data), before, "{} follows the head before", event.rev);
+        let before = replica
+            .head
+            .map(|(_, rev, data)| (Some(rev), Some(data)))
+            .unwrap_or_default();
+        assert_eq!(
+            (event.since, event.prev_data),
+            before,
+            "{} follows the head before",
+            event.rev
+        );
         assert!(before.0 < Some(event.rev), "revs rise");
         let empty = Tree::empty().root();
         invert(&blocks, commit.data, &event.ops, event.prev_data.unwrap_or(empty)).unwrap();
@@ -105,7 +134,10 @@ impl StreamVerifier {
 
     /// Whether the stream has told everything up to this commit of a repo.
     pub(crate) fn is_at(&self, did: &Did, commit: Cid) -> bool {
-        self.repos.get(did).and_then(|replica| replica.head).is_some_and(|(head, ..)| head == commit)
+        self.repos
+            .get(did)
+            .and_then(|replica| replica.head)
+            .is_some_and(|(head, ..)| head == commit)
     }
 }
 
@@ -136,6 +168,10 @@ fn assert_no_more_than_needed(event: &CommitFrame, blocks: &Blocks, data: Cid) {
         }
     }
     for cid in blocks.keys() {
-        assert!(needed.contains(cid), "block {cid} of {} has no business there", event.rev);
+        assert!(
+            needed.contains(cid),
+            "block {cid} of {} has no business there",
+            event.rev
+        );
     }
 }

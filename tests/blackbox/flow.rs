@@ -24,12 +24,19 @@ async fn everything_is_kept_through_a_restart() {
 
     app.restart().await;
     assert_eq!(view(&app, &alice).await, before);
-    assert_eq!(alice.session().await.ok()["did"], alice.did.as_str(), "sessions outlive a restart");
+    assert_eq!(
+        alice.session().await.ok()["did"],
+        alice.did.as_str(),
+        "sessions outlive a restart"
+    );
     again.create(POST, "second", &record).await;
 
     let key = app.plc.signing_key(&alice.did);
     let repo = verify_repo(&alice.export().await, &alice.did, &key);
-    assert_eq!(repo.records.keys().collect::<Vec<_>>(), ["app.bsky.feed.post/first", "app.bsky.feed.post/second"]);
+    assert_eq!(
+        repo.records.keys().collect::<Vec<_>>(),
+        ["app.bsky.feed.post/first", "app.bsky.feed.post/second"]
+    );
     assert_eq!(repo.records["app.bsky.feed.post/first"].to_string(), created["cid"]);
     assert_eq!((repo.commit, repo.rev), alice.head().await);
 }
@@ -69,9 +76,16 @@ async fn the_firehose_tells_the_whole_story() {
         verifier.accept(&frame);
     }
     let replica = &verifier.repos[&alice.did];
-    assert_eq!(replica.kinds[..4], ["#identity", "#account", "#commit", "#sync"], "as relays expect it");
+    assert_eq!(
+        replica.kinds[..4],
+        ["#identity", "#account", "#commit", "#sync"],
+        "as relays expect it"
+    );
     assert_eq!(replica.kinds[4..], ["#commit"; 4]);
     let key = app.plc.signing_key(&alice.did);
-    assert_eq!(replica.records, verify_repo(&alice.export().await, &alice.did, &key).records);
+    assert_eq!(
+        replica.records,
+        verify_repo(&alice.export().await, &alice.did, &key).records
+    );
     assert!(verifier.is_at(&alice.did, alice.head().await.0));
 }

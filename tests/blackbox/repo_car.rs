@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use atproto_data::{Cid, Did, PublicKey, Tid};
+use atproto_repo::Commit;
 use atproto_repo::car::CarReader;
 use atproto_repo::mst::{Tree, TreeItem};
 use atproto_repo::verify::DecodedNode;
-use atproto_repo::Commit;
 
 /// The blocks of a CAR by CID.
 pub(crate) type Blocks = HashMap<Cid, Vec<u8>>;
@@ -28,7 +28,11 @@ pub(crate) fn read_car(car: &[u8]) -> (Vec<Cid>, Vec<Cid>, Blocks) {
     let (mut order, mut blocks) = (Vec::new(), Blocks::new());
     for block in reader {
         let block = block.unwrap();
-        assert!(blocks.insert(block.cid, block.bytes.to_vec()).is_none(), "{} comes twice", block.cid);
+        assert!(
+            blocks.insert(block.cid, block.bytes.to_vec()).is_none(),
+            "{} comes twice",
+            block.cid
+        );
         order.push(block.cid);
     }
     (roots, order, blocks)
@@ -36,7 +40,9 @@ pub(crate) fn read_car(car: &[u8]) -> (Vec<Cid>, Vec<Cid>, Blocks) {
 
 /// The signed commit that a CAR names as its only root.
 pub(crate) fn read_commit(roots: &[Cid], blocks: &Blocks, did: &Did, key: &PublicKey) -> Commit {
-    let [root] = roots else { panic!("one root, not {roots:?}") };
+    let [root] = roots else {
+        panic!("one root, not {roots:?}")
+    };
     let commit = Commit::decode(&blocks[root]).unwrap();
     commit.verify(key).unwrap();
     assert_eq!(commit.did, *did);
@@ -53,8 +59,17 @@ pub(crate) fn verify_repo(car: &[u8], did: &Did, key: &PublicKey) -> VerifiedRep
     collect_records(&blocks, commit.data, &mut records);
     let tree = Tree::from_sorted(records.iter().map(|(path, cid)| (path.clone(), *cid))).unwrap();
     assert_eq!(tree.root(), commit.data, "the tree is the one that its keys make");
-    assert_eq!(order, expected_order(roots[0], &tree), "commit, then the tree in pre-order, nothing else");
-    VerifiedRepo { commit: roots[0], rev: commit.rev, data: commit.data, records }
+    assert_eq!(
+        order,
+        expected_order(roots[0], &tree),
+        "commit, then the tree in pre-order, nothing else"
+    );
+    VerifiedRepo {
+        commit: roots[0],
+        rev: commit.rev,
+        data: commit.data,
+        records,
+    }
 }
 
 fn collect_records(blocks: &Blocks, node: Cid, records: &mut BTreeMap<String, Cid>) {

@@ -7,7 +7,9 @@ use serde_json::{Value, json};
 use crate::{Account, Answer, Firehose, TestApp};
 
 /// What no message may hold: pieces of SQL, source paths, the names of our insides.
-const TELLTALES: [&str; 9] = ["SELECT ", "INSERT ", "sqlx", "sqlite", "src/", ".rs:", "panicked", "/tmp/", "Some("];
+const TELLTALES: [&str; 9] = [
+    "SELECT ", "INSERT ", "sqlx", "sqlite", "src/", ".rs:", "panicked", "/tmp/", "Some(",
+];
 
 /// The state of a server before bad inputs.
 pub(crate) struct Untouched {
@@ -22,8 +24,12 @@ impl Untouched {
     pub(crate) async fn of(app: &mut TestApp, victim: &Account) -> Untouched {
         let firehose = app.firehose(None).await;
         // A commit that has come over the connection proves that it is live.
-        let mut untouched =
-            Untouched { process: app.process().id(), victim: victim.clone(), head: victim.head().await, firehose };
+        let mut untouched = Untouched {
+            process: app.process().id(),
+            victim: victim.clone(),
+            head: victim.head().await,
+            firehose,
+        };
         untouched.head = untouched.mark().await;
         untouched
     }
@@ -40,10 +46,18 @@ impl Untouched {
 
     /// Writes a record whose event must be the next one.
     async fn mark(&mut self) -> (Cid, Tid) {
-        let written = self.victim.put("com.example.mark", "mark", &json!({"after": self.head.1.to_string()})).await;
-        let Frame::Commit(commit) = self.firehose.frame().await else { panic!("a commit comes next") };
+        let written = self
+            .victim
+            .put("com.example.mark", "mark", &json!({"after": self.head.1.to_string()}))
+            .await;
+        let Frame::Commit(commit) = self.firehose.frame().await else {
+            panic!("a commit comes next")
+        };
         assert_eq!(commit.since, Some(self.head.1));
-        assert_eq!(written["commit"]["cid"].as_str(), Some(commit.commit.to_string().as_str()));
+        assert_eq!(
+            written["commit"]["cid"].as_str(),
+            Some(commit.commit.to_string().as_str())
+        );
         (commit.commit, commit.rev)
     }
 }
@@ -51,10 +65,17 @@ impl Untouched {
 /// The answer refuses with 4xx as XRPC does and gives nothing away.
 #[track_caller]
 pub(crate) fn assert_refused(answer: &Answer, case: &str) {
-    assert!((400..500).contains(&answer.status), "{case}: {} {}", answer.status, answer.text());
+    assert!(
+        (400..500).contains(&answer.status),
+        "{case}: {} {}",
+        answer.status,
+        answer.text()
+    );
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{case}: {}", answer.text()));
     for field in ["error", "message"] {
-        let text = body[field].as_str().unwrap_or_else(|| panic!("{case}: no {field} in {body}"));
+        let text = body[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("{case}: no {field} in {body}"));
         assert!(!text.is_empty(), "{case}: {field} is empty");
         for telltale in TELLTALES {
             assert!(!text.contains(telltale), "{case}: {text:?} tells of our insides");

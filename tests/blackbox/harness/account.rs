@@ -40,7 +40,13 @@ impl Account {
 
     /// `getSession` with an access token.
     pub(crate) async fn session(&self) -> Answer {
-        Answer::to(self.api.get("com.atproto.server.getSession", &[]).bearer_auth(&self.access)).await.unwrap()
+        Answer::to(
+            self.api
+                .get("com.atproto.server.getSession", &[])
+                .bearer_auth(&self.access),
+        )
+        .await
+        .unwrap()
     }
 
     /// The input of a write of one record; its `$type` is filled in by the server.
@@ -50,12 +56,16 @@ impl Account {
 
     /// Creates a record; returns the answer's JSON.
     pub(crate) async fn create(&self, collection: &str, rkey: &str, record: &Value) -> Value {
-        self.call("com.atproto.repo.createRecord", &self.write(collection, rkey, record)).await.ok()
+        self.call("com.atproto.repo.createRecord", &self.write(collection, rkey, record))
+            .await
+            .ok()
     }
 
     /// Puts a record; returns the answer's JSON.
     pub(crate) async fn put(&self, collection: &str, rkey: &str, record: &Value) -> Value {
-        self.call("com.atproto.repo.putRecord", &self.write(collection, rkey, record)).await.ok()
+        self.call("com.atproto.repo.putRecord", &self.write(collection, rkey, record))
+            .await
+            .ok()
     }
 
     /// Deletes a record; returns the answer's JSON.
@@ -72,13 +82,23 @@ impl Account {
 
     /// CID and rev of the repo's head.
     pub(crate) async fn head(&self) -> (Cid, Tid) {
-        let head = self.api.query("com.atproto.sync.getLatestCommit", &[("did", self.did.as_str())]).await.ok();
-        (head["cid"].as_str().unwrap().parse().unwrap(), head["rev"].as_str().unwrap().parse().unwrap())
+        let head = self
+            .api
+            .query("com.atproto.sync.getLatestCommit", &[("did", self.did.as_str())])
+            .await
+            .ok();
+        (
+            head["cid"].as_str().unwrap().parse().unwrap(),
+            head["rev"].as_str().unwrap().parse().unwrap(),
+        )
     }
 
     /// The whole repo as a CAR.
     pub(crate) async fn export(&self) -> Vec<u8> {
-        self.api.query("com.atproto.sync.getRepo", &[("did", self.did.as_str())]).await.bytes()
+        self.api
+            .query("com.atproto.sync.getRepo", &[("did", self.did.as_str())])
+            .await
+            .bytes()
     }
 }
 

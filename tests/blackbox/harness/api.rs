@@ -45,7 +45,10 @@ impl Api {
     /// A GET of an XRPC method.
     pub(crate) fn get(&self, nsid: &str, params: &[(&str, &str)]) -> RequestBuilder {
         let target = self.0.read().unwrap();
-        target.http.get(format!("http://{}/xrpc/{nsid}", target.address)).query(params)
+        target
+            .http
+            .get(format!("http://{}/xrpc/{nsid}", target.address))
+            .query(params)
     }
 
     /// A POST of an XRPC method, without body yet.
@@ -68,7 +71,10 @@ impl Api {
 impl Target {
     fn new(address: &str) -> Target {
         let http = Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
-        Target { http, address: address.to_owned() }
+        Target {
+            http,
+            address: address.to_owned(),
+        }
     }
 }
 
@@ -77,14 +83,22 @@ impl Answer {
     pub(crate) async fn to(request: RequestBuilder) -> Result<Answer, reqwest::Error> {
         let answer = request.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Ok(Answer { status, headers, body: answer.bytes().await?.to_vec() })
+        Ok(Answer {
+            status,
+            headers,
+            body: answer.bytes().await?.to_vec(),
+        })
     }
 
     /// The JSON of a success.
     #[track_caller]
     pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
-        if self.body.is_empty() { Value::Null } else { serde_json::from_slice(&self.body).unwrap() }
+        if self.body.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&self.body).unwrap()
+        }
     }
 
     /// The bytes of a success.
@@ -98,7 +112,12 @@ impl Answer {
     #[track_caller]
     pub(crate) fn refused(self, status: u16, error: &str) -> String {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        assert_eq!((self.status, body["error"].as_str()), (status, Some(error)), "{}", self.text());
+        assert_eq!(
+            (self.status, body["error"].as_str()),
+            (status, Some(error)),
+            "{}",
+            self.text()
+        );
         body["message"].as_str().unwrap().to_owned()
     }
 

@@ -39,10 +39,19 @@ impl TestApp {
     pub(crate) async fn start_beside(plc: Plc, own: &[(&str, &str)]) -> TestApp {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = settings(&directory.path().join("data"), plc.url());
-        settings.extend(own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings.extend(
+            own.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let mut process = Process::start(&settings);
         let address = process.listening().await.unwrap();
-        TestApp { api: Api::new(&address), plc, settings, process: Some(process), directory }
+        TestApp {
+            api: Api::new(&address),
+            plc,
+            settings,
+            process: Some(process),
+            directory,
+        }
     }
 
     /// Ends the server as an operator does; it must exit with 0.
@@ -96,15 +105,28 @@ impl TestApp {
 
     /// A fresh invite code.
     pub(crate) async fn invite(&self, uses: u32) -> String {
-        let request = self.api.post("com.atproto.server.createInviteCode").json(&json!({"useCount": uses}));
-        let code = Answer::to(request.basic_auth("admin", Some(ADMIN_PASSWORD))).await.unwrap().ok();
+        let request = self
+            .api
+            .post("com.atproto.server.createInviteCode")
+            .json(&json!({"useCount": uses}));
+        let code = Answer::to(request.basic_auth("admin", Some(ADMIN_PASSWORD)))
+            .await
+            .unwrap()
+            .ok();
         code["code"].as_str().unwrap().to_owned()
     }
 
     /// A new account with the handle `<name>.test`.
     pub(crate) async fn account(&self, name: &str) -> Account {
         let input = self.sign_up(name).await;
-        Account::new(&self.api, &self.api.procedure("com.atproto.server.createAccount", &input).await.ok())
+        Account::new(
+            &self.api,
+            &self
+                .api
+                .procedure("com.atproto.server.createAccount", &input)
+                .await
+                .ok(),
+        )
     }
 
     /// The input of `createAccount` for `<name>.test`, with an invite code of its own.

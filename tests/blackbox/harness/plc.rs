@@ -86,14 +86,22 @@ impl Plc {
 
     /// All DIDs in order.
     pub(crate) fn dids(&self) -> Vec<String> {
-        let entries = self.directory().export(atproto_plc::directory::ExportCursor::from_query(None).unwrap(), 1_000);
-        entries.iter().map(|entry| entry["did"].as_str().unwrap().to_owned()).collect()
+        let entries = self
+            .directory()
+            .export(atproto_plc::directory::ExportCursor::from_query(None).unwrap(), 1_000);
+        entries
+            .iter()
+            .map(|entry| entry["did"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// The key that signs an account's repo, as the DID document says.
     pub(crate) fn signing_key(&self, did: &Did) -> PublicKey {
         let document = self.directory().document(did.as_str()).unwrap();
-        DidDocument::from_value(did, &document).unwrap().signing_key("atproto").unwrap()
+        DidDocument::from_value(did, &document)
+            .unwrap()
+            .signing_key("atproto")
+            .unwrap()
     }
 
     fn directory(&self) -> MutexGuard<'_, Directory> {
@@ -144,11 +152,19 @@ fn answer(result: Result<Value, DirectoryError>) -> Response {
 }
 
 fn refusal(error: &DirectoryError) -> Response {
-    (StatusCode::from_u16(error.status).unwrap(), Json(json!({"message": error.message}))).into_response()
+    (
+        StatusCode::from_u16(error.status).unwrap(),
+        Json(json!({"message": error.message})),
+    )
+        .into_response()
 }
 
 fn status_answer(status: u16) -> Response {
-    (StatusCode::from_u16(status).unwrap(), Json(json!({"message": "the directory does as it was told"}))).into_response()
+    (
+        StatusCode::from_u16(status).unwrap(),
+        Json(json!({"message": "the directory does as it was told"})),
+    )
+        .into_response()
 }
 
 /// A body that breaks off: the client learns nothing but that the connection is gone.

@@ -44,13 +44,21 @@ impl Process {
         let (sender, address) = oneshot::channel();
         let stdout = collect(child.stdout.take().unwrap(), Arc::clone(&log), Some(sender));
         let stderr = collect(child.stderr.take().unwrap(), Arc::clone(&log), None);
-        Process { child, address: Some(address), log, readers: vec![stdout, stderr] }
+        Process {
+            child,
+            address: Some(address),
+            log,
+            readers: vec![stdout, stderr],
+        }
     }
 
     /// The address (`127.0.0.1:port`) once the server says that it listens, or how it ended instead.
     pub(crate) async fn listening(&mut self) -> Result<String, Ended> {
         let address = self.address.take().expect("asked once");
-        match tokio::time::timeout(PATIENCE, address).await.expect("the server starts in time") {
+        match tokio::time::timeout(PATIENCE, address)
+            .await
+            .expect("the server starts in time")
+        {
             Ok(address) => Ok(address),
             Err(_) => Err(self.ended()),
         }
@@ -73,10 +81,17 @@ impl Process {
 
     /// SIGTERM, and waits for the end.
     pub(crate) async fn terminate(mut self) -> Ended {
-        let kill = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.id())).status().unwrap();
+        let kill = Command::new("sh")
+            .arg("-c")
+            .arg(format!("kill -TERM {}", self.id()))
+            .status()
+            .unwrap();
         assert!(kill.success());
         let ended = tokio::task::spawn_blocking(move || self.ended());
-        tokio::time::timeout(PATIENCE, ended).await.expect("the server ends in time").unwrap()
+        tokio::time::timeout(PATIENCE, ended)
+            .await
+            .expect("the server ends in time")
+            .unwrap()
     }
 
     /// What it has logged so far.
@@ -89,7 +104,10 @@ impl Process {
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
         }
-        Ended { status, output: self.log() }
+        Ended {
+            status,
+            output: self.log(),
+        }
     }
 }
 

@@ -25,7 +25,9 @@ impl Firehose {
     pub(crate) async fn try_connect(address: &str, cursor: Option<&str>) -> Result<Firehose, Error> {
         let cursor = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
         let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos{cursor}");
-        Ok(Firehose { socket: connect_async(url).await?.0 })
+        Ok(Firehose {
+            socket: connect_async(url).await?.0,
+        })
     }
 
     /// The next frame; nothing once the connection has ended.
@@ -53,7 +55,9 @@ impl Firehose {
 
     /// The error frame that a refused subscription gets, after which the connection must end.
     pub(crate) async fn error(&mut self) -> String {
-        let Frame::Error { error, .. } = self.frame().await else { panic!("an error frame comes") };
+        let Frame::Error { error, .. } = self.frame().await else {
+            panic!("an error frame comes")
+        };
         assert_eq!(self.next().await, None, "the connection ends after an error");
         error
     }

@@ -28,7 +28,15 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(account: &Account, name: String, dice: Dice) -> Writer {
         let account = account.clone();
-        Writer { account, name, dice, written: 0, promised: BTreeMap::new(), unanswered: None, commits: Vec::new() }
+        Writer {
+            account,
+            name,
+            dice,
+            written: 0,
+            promised: BTreeMap::new(),
+            unanswered: None,
+            commits: Vec::new(),
+        }
     }
 
     /// Writes until the server does not answer any more; adds a permit to `acknowledged` for every write.
@@ -45,7 +53,11 @@ impl Writer {
         let path = match chance {
             0..=6 => None,
             _ if old == 0 => None,
-            _ => self.promised.keys().nth(usize::try_from(self.dice.below(old)).unwrap()).cloned(),
+            _ => self
+                .promised
+                .keys()
+                .nth(usize::try_from(self.dice.below(old)).unwrap())
+                .cloned(),
         };
         match path {
             Some(path) if chance == 9 => self.delete(path).await,
@@ -70,13 +82,16 @@ impl Writer {
 
     async fn send(&mut self, nsid: &str, input: &Value, path: String, after: Option<Cid>) -> bool {
         self.unanswered = Some((path.clone(), after));
-        let Ok(answer) = self.account.try_call(nsid, input).await else { return false };
+        let Ok(answer) = self.account.try_call(nsid, input).await else {
+            return false;
+        };
         if is_leaving(&answer) {
             return false;
         }
         let answer = answer.ok();
         self.unanswered = None;
-        self.commits.push(answer["commit"]["cid"].as_str().unwrap().parse().unwrap());
+        self.commits
+            .push(answer["commit"]["cid"].as_str().unwrap().parse().unwrap());
         if let Some(cid) = after {
             assert_eq!(answer["cid"].as_str().unwrap(), cid.to_string());
             self.promised.insert(path, cid);
@@ -91,7 +106,10 @@ impl Writer {
         if let Some((path, after)) = self.unanswered.take() {
             let found = records.get(&path).copied();
             let before = self.promised.get(&path).copied();
-            assert!(found == before || found == after, "{path}: {found:?} is neither {before:?} nor {after:?}");
+            assert!(
+                found == before || found == after,
+                "{path}: {found:?} is neither {before:?} nor {after:?}"
+            );
             match found {
                 Some(cid) => self.promised.insert(path, cid),
                 None => self.promised.remove(&path),

@@ -86,10 +86,7 @@ async fn write_and_kill(app: &mut TestApp, writers: Vec<Writer>, dice: &mut Dice
 async fn catch_up(app: &TestApp, accounts: &[Account], verifier: &mut StreamVerifier) {
     let mut firehose = app.firehose(Some(verifier.cursor)).await;
     for account in accounts {
-        let (head, _) = account.head().await;
-        while !verifier.is_at(&account.did, head) {
-            verifier.accept(&firehose.frame().await);
-        }
+        verifier.read_up_to(&mut firehose, account).await;
     }
 }
 

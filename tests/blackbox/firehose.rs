@@ -9,8 +9,8 @@ use atproto_repo::mst::Tree;
 use atproto_repo::verify::{DecodedNode, invert};
 use atproto_repo::{Frame, RepoOpAction};
 
-use crate::Plc;
 use crate::repo_car::{Blocks, read_car, read_commit};
+use crate::{Account, Firehose, Plc};
 
 /// Follows every repo of a stream and refuses whatever does not follow from what came before.
 pub(crate) struct StreamVerifier {
@@ -130,6 +130,14 @@ impl StreamVerifier {
         replica.kinds.push("#commit");
         replica.apply(event, &blocks);
         self.commits.insert(event.commit);
+    }
+
+    /// Reads until the stream has told of the head that an account's repo has now.
+    pub(crate) async fn read_up_to(&mut self, firehose: &mut Firehose, account: &Account) {
+        let (head, _) = account.head().await;
+        while !self.is_at(&account.did, head) {
+            self.accept(&firehose.frame().await);
+        }
     }
 
     /// Whether the stream has told everything up to this commit of a repo.

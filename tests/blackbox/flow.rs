@@ -7,12 +7,13 @@ use crate::repo_car::verify_repo;
 use crate::{Account, TestApp};
 
 const POST: &str = "app.bsky.feed.post";
+const NOW: &str = "2026-01-01T00:00:00.000Z";
 
 #[tokio::test]
 async fn everything_is_kept_through_a_restart() {
     let mut app = TestApp::start().await;
     let alice = app.account("alice").await;
-    let record = json!({"text": "Hello, world", "createdAt": "2026-01-01T00:00:00.000Z"});
+    let record = json!({"text": "Hello, world", "createdAt": NOW});
     let created = alice.create(POST, "first", &record).await;
     assert_eq!(created["uri"], format!("at://{}/{POST}/first", alice.did));
 
@@ -63,9 +64,9 @@ async fn the_firehose_tells_the_whole_story() {
     let app = TestApp::start().await;
     let mut live = app.firehose(None).await;
     let alice = app.account("alice").await;
-    alice.create(POST, "a", &json!({"text": "one"})).await;
-    alice.put(POST, "a", &json!({"text": "two"})).await;
-    alice.put(POST, "b", &json!({"text": "three"})).await;
+    alice.create(POST, "a", &json!({"text": "one", "createdAt": NOW})).await;
+    alice.put(POST, "a", &json!({"text": "two", "createdAt": NOW})).await;
+    alice.put(POST, "b", &json!({"text": "three", "createdAt": NOW})).await;
     alice.delete(POST, "a").await;
 
     let mut backfill = app.firehose(Some(0)).await;

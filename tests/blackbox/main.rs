@@ -11,6 +11,13 @@ mod repo_car;
 mod untouched;
 
 mod crash;
+mod creation;
 mod flow;
+mod http_framing;
+mod identifiers;
+mod records;
+mod sessions;
+mod subscription;
+mod trees;
 
-use harness::{Account, Answer, Firehose, Plc, TestApp};
+use harness::{Account, Answer, Api, Firehose, Plc, TestApp};

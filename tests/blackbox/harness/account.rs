@@ -12,7 +12,7 @@ pub(crate) struct Account {
     pub(crate) handle: String,
     pub(crate) access: String,
     pub(crate) refresh: String,
-    api: Api,
+    pub(crate) api: Api,
 }
 
 impl Account {

@@ -84,8 +84,8 @@ impl TestApp {
         self.settings.insert(name.to_owned(), value.to_owned());
     }
 
-    pub(crate) fn process(&mut self) -> &mut Process {
-        self.process.as_mut().unwrap()
+    pub(crate) fn process(&self) -> &Process {
+        self.process.as_ref().unwrap()
     }
 
     /// The settings that the server was started with.

@@ -7,6 +7,7 @@ mod dice;
 mod plc;
 mod process;
 mod subscription;
+mod vectors;
 mod writer;
 
 pub(crate) use account::{Account, create_write};
@@ -16,4 +17,5 @@ pub(crate) use dice::Dice;
 pub(crate) use plc::{Fault, Plc};
 pub(crate) use process::{Ended, Process};
 pub(crate) use subscription::{Firehose, seq};
+pub(crate) use vectors::{vector_file, vectors};
 pub(crate) use writer::{Writer, cid_of};

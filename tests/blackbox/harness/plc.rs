@@ -95,6 +95,11 @@ impl Plc {
             .collect()
     }
 
+    /// The last operation of a DID.
+    pub(crate) fn last(&self, did: &Did) -> Value {
+        self.directory().last(did.as_str()).unwrap()
+    }
+
     /// The key that signs an account's repo, as the DID document says.
     pub(crate) fn signing_key(&self, did: &Did) -> PublicKey {
         let document = self.directory().document(did.as_str()).unwrap();

@@ -82,6 +82,18 @@ async fn is_taken(connection: &mut SqliteConnection, sql: &'static str, name: &s
     Ok(sqlx::query(sql).bind(name).fetch_optional(connection).await?.is_some())
 }
 
+/// Whether another account has a handle, or one that is being created.
+pub(super) async fn is_handle_taken(
+    connection: &mut SqliteConnection,
+    handle: &Handle,
+    account_id: i64,
+) -> Result<bool, StoreError> {
+    const TAKEN: &str = "SELECT 1 FROM account WHERE handle = $1 AND account_id <> $2 \
+         UNION ALL SELECT 1 FROM pending_account WHERE handle = $1 AND state = 'creating' LIMIT 1";
+    let row = sqlx::query(TAKEN).bind(handle.as_str()).bind(account_id);
+    Ok(row.fetch_optional(connection).await?.is_some())
+}
+
 /// What a new account wants to hold.
 pub(super) struct Wanted<'w> {
     pub(super) handle: &'w Handle,

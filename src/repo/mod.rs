@@ -112,17 +112,40 @@ impl Repos {
         }
     }
 
-    /// Waits for a repo's lock. Whoever changes an account's status or head outside the write path holds it and calls
-    /// [`Repos::forget`] afterwards.
-    pub async fn lock(&self, repo_id: i64) -> impl Drop + Send + use<> {
-        self.0.locks.lock(repo_id).await
+    /// Runs a change of an account's status or head that does not go through the write path: under the repo's lock, to its end even if
+    /// the caller goes away, and with nothing of the repo cached afterwards.
+    ///
+    /// # Errors
+    /// [`RepoError::Aborted`] if the work panicked.
+    pub async fn exclusively<T, F>(&self, repo_id: i64, work: F) -> Result<T, RepoError>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let repos = self.clone();
+        let task = tokio::spawn(async move {
+            let _lock = repos.0.locks.lock(repo_id).await;
+            // Also if the work panics.
+            let _forget = Forget(&repos, repo_id);
+            work.await
+        });
+        task.await.map_err(|_| RepoError::Aborted)
     }
 
     /// Drops what is cached of a repo.
-    pub fn forget(&self, repo_id: i64) {
+    fn forget(&self, repo_id: i64) {
         self.0.trees.remove(repo_id);
     }
 }
 
 #[cfg(test)]
 mod testing;
+
+/// Drops what is cached of a repo when it goes out of scope.
+struct Forget<'r>(&'r Repos, i64);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.0.forget(self.1);
+    }
+}

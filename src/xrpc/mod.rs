@@ -20,6 +20,7 @@ pub(crate) type Call = crate::server::Call<Caller>;
 pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::identity::get_recommended_did_credentials::METHOD,
     com_atproto::identity::resolve_handle::METHOD,
+    com_atproto::identity::update_handle::METHOD,
     com_atproto::repo::apply_writes::METHOD,
     com_atproto::repo::create_record::METHOD,
     com_atproto::repo::delete_record::METHOD,

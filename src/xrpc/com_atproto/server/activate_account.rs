@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::identity::PlcError;
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
+use crate::xrpc::repo_error::read_error;
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.activateAccount",
@@ -18,10 +19,11 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
     let activation = app.accounts.check_activation(account).await.map_err(refusal)?;
-    let _lock = app.repos.lock(account.repo_id).await;
-    let done = app.accounts.activate(activation).await;
-    app.repos.forget(account.repo_id);
-    done.map_err(refusal)?;
+    let accounts = app.accounts.clone();
+    let done = app
+        .repos
+        .exclusively(account.repo_id, async move { accounts.activate(activation).await });
+    done.await.map_err(read_error)?.map_err(refusal)?;
     Ok(respond::empty())
 }
 

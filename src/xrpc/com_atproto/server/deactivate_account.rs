@@ -9,6 +9,7 @@ use crate::clock::datetime_micros;
 use crate::server::auth::{LegacyScope, OAuth};
 use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
+use crate::xrpc::repo_error::read_error;
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.deactivateAccount",
@@ -24,13 +25,14 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
     let delete_after: Option<Datetime> = call.input.optional("deleteAfter")?;
+    let delete_after = delete_after.as_ref().map(datetime_micros);
+    let (accounts, account_id) = (app.accounts.clone(), account.account_id);
     // No write may be under way, or it would be told to the network after the account went.
-    let _lock = app.repos.lock(account.repo_id).await;
-    let done = app
-        .accounts
-        .deactivate(account.account_id, delete_after.as_ref().map(datetime_micros))
-        .await;
-    app.repos.forget(account.repo_id);
-    done.map_err(|error| XrpcError::internal(&error))?;
+    let done = app.repos.exclusively(account.repo_id, async move {
+        accounts.deactivate(account_id, delete_after).await
+    });
+    done.await
+        .map_err(read_error)?
+        .map_err(|error| XrpcError::internal(&error))?;
     Ok(respond::empty())
 }

@@ -1,0 +1,123 @@
+//! Changing an account's handle.
+
+use atproto_data::{Did, Handle};
+use atproto_plc::UnsignedOperation;
+use atproto_repo::frame::identity_event;
+use sqlx::SqliteConnection;
+
+use super::lookup::find_by_id;
+use super::pending::is_handle_taken;
+use super::{Account, Accounts};
+use crate::identity::{HandleRefused, PlcError};
+use crate::store::StoreError;
+
+/// Why a handle is not changed. The account keeps the one it had.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// It is against the rules.
+    #[error(transparent)]
+    Refused(#[from] HandleRefused),
+    /// It is not under a service domain and does not point to the account's DID.
+    #[error("External handle did not resolve to DID")]
+    NotProven,
+    /// Somebody has it.
+    #[error("Handle already taken: {0}")]
+    Taken(Handle),
+    /// The account is gone.
+    #[error("Account not found")]
+    NotFound,
+    /// The DID cannot be changed any more.
+    #[error("The DID {0} is tombstoned")]
+    Tombstoned(Did),
+    /// The PLC directory did not take the change.
+    #[error("the handle could not be changed in the PLC directory: {0}; please try again")]
+    Plc(#[from] PlcError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// Gives an account another handle: here first, where it must be free, then in its DID, then in the firehose. The same handle again
+    /// repairs what an earlier change left half-done.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn change_handle(&self, account: &Account, handle: Handle) -> Result<(), HandleError> {
+        let accounts = self.clone();
+        let (account_id, did, old) = (account.account_id, account.did.clone(), account.handle.clone());
+        // A caller that goes away must not leave the directory and us saying different things.
+        let task = tokio::spawn(async move {
+            accounts.set_handle(account_id, handle.clone()).await?;
+            if let Err(error) = accounts.publish_handle(&did, &handle).await {
+                accounts.set_handle(account_id, old).await?;
+                return Err(error);
+            }
+            accounts.forget_did_document(&did).await;
+            accounts.announce_handle(account_id).await
+        });
+        task.await.unwrap_or(Err(HandleError::Store(StoreError::Closed)))
+    }
+
+    async fn set_handle(&self, account_id: i64, handle: Handle) -> Result<(), HandleError> {
+        let change = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                if is_handle_taken(tx.connection(), &handle, account_id).await? {
+                    return Err(HandleError::Taken(handle));
+                }
+                store_handle(tx.connection(), account_id, &handle)
+                    .await
+                    .map_err(HandleError::from)
+            })
+        });
+        change.await
+    }
+
+    /// Makes the DID claim the handle, unless it does already.
+    async fn publish_handle(&self, did: &Did, handle: &Handle) -> Result<(), HandleError> {
+        let last = self.0.plc.last_operation(did).await?;
+        let last = last.ok_or_else(|| HandleError::Tombstoned(did.clone()))?;
+        if last.state().is_some_and(|state| claims(&state.also_known_as, handle)) {
+            return Ok(());
+        }
+        let next = UnsignedOperation::update_from(&last, |state| state.set_handle(handle))
+            .map_err(|_| HandleError::Tombstoned(did.clone()))?
+            .sign(&self.0.settings.plc_rotation_key);
+        match self.0.plc.submit(did, &next).await {
+            Ok(()) => Ok(()),
+            // Its answer may have been lost: the directory knows.
+            Err(error) => match self.0.plc.last_operation(did).await {
+                Ok(Some(last)) if last == next => Ok(()),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    async fn announce_handle(&self, account_id: i64) -> Result<(), HandleError> {
+        let change = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                let account = find_by_id(tx.connection(), account_id).await?;
+                let account = account.ok_or(HandleError::NotFound)?;
+                let event = identity_event(&account.did, Some(&account.handle));
+                tx.emit(account_id, account.repo_id, &event).await?;
+                Ok(())
+            })
+        });
+        change.await
+    }
+}
+
+/// Whether the first handle that a DID claims is this one.
+fn claims(also_known_as: &[String], handle: &Handle) -> bool {
+    let first = also_known_as.iter().find_map(|name| name.strip_prefix("at://"));
+    first == Some(handle.as_str())
+}
+
+async fn store_handle(connection: &mut SqliteConnection, account_id: i64, handle: &Handle) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET handle = $1 WHERE account_id = $2")
+        .bind(handle.as_str())
+        .bind(account_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}

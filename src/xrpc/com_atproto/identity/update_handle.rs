@@ -1,0 +1,59 @@
+//! `com.atproto.identity.updateHandle`: another handle for the caller's account.
+
+use std::sync::Arc;
+
+use atproto_data::Handle;
+
+use crate::account::HandleError;
+use crate::app::App;
+use crate::identity::HandleRefused;
+use crate::server::auth::{OAuth, Status};
+use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::xrpc::Call;
+
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    "com.atproto.identity.updateHandle",
+    // App passwords are refused: whoever has the handle is the person.
+    Auth::Access(
+        Access::FULL
+            .status(Status::NotTakendown)
+            .oauth(OAuth::Scope("identity:handle")),
+    ),
+    Accepts::Json(JSON_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
+
+async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let account = &call.caller.access()?.account;
+    let handle: Handle = call.input.required("handle")?;
+    check(&app, &handle)?;
+    app.accounts
+        .change_handle(account, handle)
+        .await
+        .map_err(|error| handle_error(&error))?;
+    Ok(respond::empty())
+}
+
+fn check(app: &App, handle: &Handle) -> Result<(), XrpcError> {
+    match app.accounts.handle_rules().check_new(handle) {
+        Ok(()) => Ok(()),
+        // Handles of other domains have to be looked up, which this server does not do yet.
+        Err(HandleRefused::UnsupportedDomain) => Err(handle_error(&HandleError::NotProven)),
+        Err(refused) => Err(handle_error(&refused.into())),
+    }
+}
+
+/// An error of a handle change as clients see it.
+pub(in crate::xrpc) fn handle_error(error: &HandleError) -> XrpcError {
+    let message = error.to_string();
+    match error {
+        HandleError::Refused(HandleRefused::Reserved) | HandleError::Taken(_) => {
+            XrpcError::bad_request("HandleNotAvailable", message)
+        }
+        HandleError::Refused(_) => XrpcError::bad_request("InvalidHandle", message),
+        HandleError::NotProven | HandleError::Tombstoned(_) => XrpcError::invalid_request(message),
+        HandleError::NotFound => XrpcError::forbidden_as("AccountNotFound", message),
+        HandleError::Plc(_) => XrpcError::upstream_failure(message),
+        HandleError::Store(error) => XrpcError::internal(error),
+    }
+}

@@ -147,9 +147,10 @@ impl Store {
         &self.data_directory
     }
 
-    /// Ends the writer after what is queued, moves the write-ahead log into the database file and closes every connection.
+    /// Ends the writer after what is queued and closes every connection. The writer's is the last one, so that SQLite moves the
+    /// write-ahead log into the database file.
     pub async fn close(&self) {
-        self.queue.close().await;
         self.readers.close().await;
+        self.queue.close().await;
     }
 }

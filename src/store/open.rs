@@ -1,5 +1,6 @@
 //! Opening a data directory.
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreError> {
     let directory = &settings.data_directory;
     refuse_reference_directory(directory)?;
-    prepare(directory, directory)?;
+    prepare(directory)?;
     let lock = DirectoryLock::acquire(directory)?;
     empty_temporary_directory(directory)?;
 
@@ -101,11 +102,16 @@ fn refuse_reference_directory(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn prepare(directory: &Path, shown: &Path) -> Result<(), StoreError> {
-    std::fs::create_dir_all(directory).map_err(|source| StoreError::Directory {
-        path: shown.display().to_string(),
-        source,
-    })
+/// Makes a directory, for nobody else to read, unless it is there.
+fn prepare(directory: &Path) -> Result<(), StoreError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|source| StoreError::Directory {
+            path: directory.display().to_string(),
+            source,
+        })
 }
 
 fn empty_temporary_directory(directory: &Path) -> Result<(), StoreError> {
@@ -116,7 +122,7 @@ fn empty_temporary_directory(directory: &Path) -> Result<(), StoreError> {
             source,
         })?;
     }
-    prepare(&temporary, &temporary)
+    prepare(&temporary)
 }
 
 async fn assert_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -7,9 +7,17 @@ export PATH := $(TOOLS)/bin:$(PATH)
 IMAGE ?= pds
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CLIENT_TESTS := tests/clients/run.sh
-BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target)/debug/pds)
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+BINARY := $(TARGET)/debug/pds
 
-.PHONY: help dev test format-check lint unit-test client-test deny bench image
+# The reference server and a bench of both, kept beside this repository.
+REFERENCE_DIR ?= ../shared/reference
+REFERENCE_CACHE := $(or $(PDS_REFERENCE_DIR),$(HOME)/.cache/pds-reference)
+RELEASE_BINARY := $(TARGET)/release/pds
+BENCH_DIR ?= $(TARGET)/bench
+LOG_LEVEL ?= warn
+
+.PHONY: help dev test format-check lint unit-test client-test deny bench bench-reference image
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,8 +45,21 @@ deny: ## Licences, bans and sources of all dependencies
 	elif [ -n "$$CI" ]; then echo "cargo-deny is missing: .ci/run installs it" >&2; exit 1; \
 	else printf '\n*** NOT RUN: cargo-deny is missing; cargo install cargo-deny --locked --root %s ***\n\n' $(TOOLS); fi
 
-bench: ## Measure
-	cargo bench --workspace --locked
+bench: ## Measure the server; REFERENCE=1 measures the reference server beside it (docs/performance.md)
+	cargo build --release --locked --bin pds
+	@mkdir -p $(BENCH_DIR)
+	LOG_ENABLED=true LOG_LEVEL=$(LOG_LEVEL) cargo run --quiet --release --locked --package pds-bench -- \
+	  $(RELEASE_BINARY) --data-dir $(BENCH_DIR) $(BENCH)
+	@if [ -z "$(REFERENCE)" ]; then :; \
+	elif [ -x $(REFERENCE_DIR)/bench.sh ]; then $(MAKE) --no-print-directory bench-reference; \
+	else echo "NOT RUN: the reference server's scripts are missing at $(REFERENCE_DIR)"; fi
+
+# Sets the reference up if that was not done with these packages; uses a PLC directory that is running already.
+bench-reference:
+	@cmp -s $(REFERENCE_DIR)/package-lock.json $(REFERENCE_CACHE)/package-lock.json || $(REFERENCE_DIR)/setup.sh
+	@$(REFERENCE_DIR)/start.sh plc; started=$$?; \
+	PDS_CMD='$(RELEASE_BINARY) serve' $(REFERENCE_DIR)/bench.sh $(BENCH_REFERENCE); status=$$?; \
+	[ $$started -ne 0 ] || $(REFERENCE_DIR)/stop.sh plc; exit $$status
 
 image: ## Build the container image
 	docker build --tag $(IMAGE):$(VERSION) \

@@ -1,0 +1,191 @@
+//! The cases, in the order in which they build on each other.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::accounts::{self, Account};
+use crate::connection::Connection;
+use crate::disk;
+use crate::load::{self, Load, Make};
+use crate::options::Options;
+use crate::plc_directory;
+use crate::process::{self, Server, Setup};
+use crate::requests;
+use crate::table::{Table, millis};
+
+/// Writers at once in the case of many.
+const WRITERS: usize = 50;
+/// Connections that read at once, and that export at once.
+const READERS: usize = 16;
+const EXPORTERS: usize = 2;
+/// Records per commit when the large repo is filled: the most that a commit may have.
+const BATCH: usize = 200;
+/// Records of which readers ask in turn.
+const RKEYS: u32 = 100;
+/// Starts of which the median is shown.
+const STARTS: usize = 5;
+/// A server that nobody asks anything is idle after this.
+const REST: Duration = Duration::from_secs(2);
+/// Cases that are bounded by time alone.
+const NO_LIMIT: u64 = u64::MAX;
+
+struct Bench<'o> {
+    options: &'o Options,
+    setup: Setup,
+    table: Table,
+}
+
+/// Runs all cases that were asked for.
+pub(crate) async fn run(options: &Options) -> Result<(), Error> {
+    let directory = tempfile::tempdir_in(&options.data_dir)?;
+    let data = directory.path().join("data");
+    let setup = Setup::new(&options.binary, &data, plc_directory::start().await?)?;
+    let mut bench = Bench {
+        options,
+        setup,
+        table: Table::default(),
+    };
+
+    let server = bench.setup.start().await?;
+    let first_start = server.start_time;
+    process::pause(REST).await;
+    let idle = server.memory_mib()?;
+    let accounts = accounts::create(bench.setup.address, WRITERS + 2).await?;
+    Table::head();
+    bench.loaded(&server, &accounts).await?;
+    let loaded = (server.memory_mib()?, server.peak_memory_mib()?);
+    server.stop().await?;
+
+    let (start, write) = bench.cold(&accounts).await?;
+    let figure = |name, value: String| println!("{name}: {value}");
+    println!();
+    figure("Start on an empty directory", format!("{:.0} ms", millis(first_start)));
+    figure(
+        "Start on the data of this run",
+        format!("{:.0} ms (median of {STARTS})", millis(start)),
+    );
+    figure(
+        "First write to the large repo after a start",
+        format!("{:.1} ms (median of {STARTS})", millis(write)),
+    );
+    figure("RSS idle", format!("{idle:.1} MiB"));
+    figure(
+        "RSS after the load",
+        format!("{:.1} MiB, at most {:.1} MiB", loaded.0, loaded.1),
+    );
+    figure(
+        "Append of 16 KiB with fsync",
+        format!("{:.2} ms", millis(disk::durable_write(directory.path())?)),
+    );
+    Ok(())
+}
+
+impl Bench<'_> {
+    async fn loaded(&mut self, server: &Server, accounts: &[Account]) -> Result<(), Error> {
+        let [writers @ .., alone, large] = accounts else {
+            return Err("no accounts".into());
+        };
+        let (writers, large): (Arc<[Account]>, Account) = (writers.into(), large.clone());
+
+        self.case(
+            server,
+            "_health",
+            READERS,
+            NO_LIMIT,
+            Arc::new(|_, _| requests::health()),
+        )
+        .await?;
+        let alone = alone.clone();
+        let create = Arc::new(move |_, number| requests::create_record(&alone, number));
+        self.case(server, "createRecord, 1 writer", 1, NO_LIMIT, create).await?;
+        let create = Arc::new(move |writer: usize, number| requests::create_record(&writers[writer], number));
+        self.case(server, "createRecord, 50 writers", WRITERS, NO_LIMIT, create)
+            .await?;
+
+        let rkeys = self.fill(server, &large).await?;
+        let reader = large.clone();
+        let get = Arc::new(move |_, number| requests::get_record(&reader, at(&rkeys, number)));
+        self.case(server, "getRecord", READERS, NO_LIMIT, get).await?;
+        let reader = large.clone();
+        let list = Arc::new(move |_, _| requests::list_records(&reader, 50));
+        self.case(server, "listRecords, limit 50", READERS, NO_LIMIT, list)
+            .await?;
+        let export = Arc::new(move |_, _| requests::get_repo(&large));
+        self.case(server, "getRepo", EXPORTERS, NO_LIMIT, export).await
+    }
+
+    /// Fills the repo that is read, whether or not that is a case to show, and returns some of its rkeys.
+    async fn fill(&mut self, server: &Server, large: &Account) -> Result<Vec<String>, Error> {
+        let (account, records) = (large.clone(), self.options.records as u64);
+        let create = Arc::new(move |_, number: u64| {
+            let first = number * BATCH as u64;
+            requests::create_records(&account, first..records.min(first + BATCH as u64))
+        });
+        let batches = self.options.records.div_ceil(BATCH) as u64;
+        // However long it takes: the cases after it need the whole repo.
+        let load = Load {
+            connections: 1,
+            time: Duration::MAX / 1_000_000,
+            operations: batches,
+        };
+        let measured = load::run(self.setup.address, server, load, create).await?;
+        self.table.row("applyWrites of 200 creates", 1, &measured);
+        let listed = Connection::open(self.setup.address)
+            .await?
+            .json(requests::list_records(large, RKEYS))
+            .await?;
+        let records = listed["records"].as_array().ok_or("listRecords gave no records")?;
+        let rkey = |record: &serde_json::Value| record["uri"].as_str()?.rsplit('/').next().map(str::to_owned);
+        Ok(records.iter().filter_map(rkey).collect())
+    }
+
+    async fn case(
+        &mut self,
+        server: &Server,
+        name: &str,
+        connections: usize,
+        operations: u64,
+        make: Make,
+    ) -> Result<(), Error> {
+        if !self.options.wants(name) {
+            return Ok(());
+        }
+        let load = Load {
+            connections,
+            time: self.options.time,
+            operations,
+        };
+        let measured = load::run(self.setup.address, server, load, make).await?;
+        self.table.row(name, connections, &measured);
+        Ok(())
+    }
+
+    /// The medians of starting on existing data, and of the first write to a repo whose tree is not in memory.
+    async fn cold(&self, accounts: &[Account]) -> Result<(Duration, Duration), Error> {
+        let large = accounts.last().ok_or("no accounts")?;
+        let (mut starts, mut writes) = (Vec::new(), Vec::new());
+        for number in 0..STARTS {
+            let server = self.setup.start().await?;
+            let mut connection = Connection::open(self.setup.address).await?;
+            let began = Instant::now();
+            connection
+                .exchange(requests::create_record(large, u64::MAX - number as u64))
+                .await?;
+            writes.push(began.elapsed());
+            starts.push(server.start_time);
+            server.stop().await?;
+        }
+        Ok((median(starts), median(writes)))
+    }
+}
+
+fn at(rkeys: &[String], number: u64) -> &str {
+    let index = usize::try_from(number).unwrap_or_default() % rkeys.len().max(1);
+    rkeys.get(index).map_or("none", String::as_str)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,110 @@
+//! The requests that the cases are made of.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request, header};
+use serde_json::{Value, json};
+
+use crate::accounts::Account;
+
+/// A request with its body in memory.
+pub(crate) type Prepared = Request<Full<Bytes>>;
+
+/// The collection that is written and read.
+pub(crate) const COLLECTION: &str = "app.bsky.feed.post";
+
+pub(crate) fn health() -> Prepared {
+    get("/xrpc/_health")
+}
+
+pub(crate) fn get(path: &str) -> Prepared {
+    request(Method::GET, path, None, Bytes::new())
+}
+
+pub(crate) fn create_account(number: usize) -> Prepared {
+    let body = json!({
+        "handle": format!("bench{number}.test"),
+        "email": format!("bench{number}@mail.test"),
+        "password": "bench-pass",
+    });
+    request(
+        Method::POST,
+        "/xrpc/com.atproto.server.createAccount",
+        None,
+        bytes(&body),
+    )
+}
+
+pub(crate) fn create_record(account: &Account, number: u64) -> Prepared {
+    let body = json!({"repo": account.did, "collection": COLLECTION, "record": post(number)});
+    post_as(account, "com.atproto.repo.createRecord", &body)
+}
+
+/// One commit with many records.
+pub(crate) fn create_records(account: &Account, numbers: std::ops::Range<u64>) -> Prepared {
+    let create = |number| json!({"$type": "com.atproto.repo.applyWrites#create", "collection": COLLECTION, "value": post(number)});
+    let body = json!({"repo": account.did, "writes": numbers.map(create).collect::<Vec<_>>()});
+    post_as(account, "com.atproto.repo.applyWrites", &body)
+}
+
+pub(crate) fn list_records(account: &Account, limit: u32) -> Prepared {
+    get(&format!(
+        "/xrpc/com.atproto.repo.listRecords?repo={}&collection={COLLECTION}&limit={limit}",
+        account.did
+    ))
+}
+
+pub(crate) fn get_record(account: &Account, rkey: &str) -> Prepared {
+    get(&format!(
+        "/xrpc/com.atproto.repo.getRecord?repo={}&collection={COLLECTION}&rkey={rkey}",
+        account.did
+    ))
+}
+
+pub(crate) fn get_repo(account: &Account) -> Prepared {
+    get(&format!("/xrpc/com.atproto.sync.getRepo?did={}", account.did))
+}
+
+/// A post of a usual size, the same as in the bench of both servers; no two are alike.
+fn post(number: u64) -> Value {
+    json!({
+        "$type": COLLECTION,
+        "text": format!(
+            "benchmark post number {number} with a usual amount of text in it, about a hundred characters long."
+        ),
+        "langs": ["en"],
+        "createdAt": "2026-01-01T00:00:00.000Z",
+    })
+}
+
+fn post_as(account: &Account, nsid: &str, body: &Value) -> Prepared {
+    request(
+        Method::POST,
+        &format!("/xrpc/{nsid}"),
+        Some(&account.authorization),
+        bytes(body),
+    )
+}
+
+fn bytes(body: &Value) -> Bytes {
+    Bytes::from(body.to_string())
+}
+
+fn request(method: Method, path: &str, authorization: Option<&str>, body: Bytes) -> Prepared {
+    let mut request = Request::new(Full::new(body));
+    // Paths are made here of DIDs and rkeys, which need no escape; a wrong one shows as a 404.
+    *request.uri_mut() = path.parse().unwrap_or_default();
+    let headers = request.headers_mut();
+    headers.insert(header::HOST, header::HeaderValue::from_static("localhost"));
+    if method == Method::POST {
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/json"),
+        );
+    }
+    if let Some(value) = authorization.and_then(|value| value.parse().ok()) {
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    *request.method_mut() = method;
+    request
+}

@@ -14,6 +14,7 @@ mod proof;
 mod read;
 mod record;
 mod status;
+mod subject_link;
 mod trees;
 mod write;
 

@@ -6,6 +6,7 @@ use atproto_repo::mst::MAX_KEY_BYTES;
 
 use super::RecordError;
 use super::blob_refs::{BlobRef, blob_refs};
+use super::subject_link::subject_link;
 
 /// The most bytes of DAG-CBOR in one record.
 const MAX_RECORD_BYTES: usize = 1_000_000;
@@ -26,6 +27,8 @@ pub struct RecordWrite {
 pub enum WriteAction {
     /// A new record; it is an error if there is one.
     Create(PreparedRecord),
+    /// A new record in the place of those of its collection with the same subject; it is an error if there is one at this place.
+    CreateUnique(PreparedRecord),
     /// A new content; it is an error if there is no record.
     Update(PreparedRecord),
     /// A new record or a new content; nothing happens if it is the same.
@@ -61,6 +64,8 @@ pub struct PreparedRecord {
     pub(super) cid: Cid,
     pub(super) content: Vec<u8>,
     pub(super) blobs: Vec<BlobRef>,
+    /// See `subject_link`.
+    pub(super) link: Option<String>,
 }
 
 impl RecordWrite {
@@ -72,7 +77,10 @@ impl RecordWrite {
     /// The record to be stored, if any.
     pub(super) fn record(&self) -> Option<&PreparedRecord> {
         match &self.action {
-            WriteAction::Create(record) | WriteAction::Update(record) | WriteAction::Put { record, .. } => Some(record),
+            WriteAction::Create(record)
+            | WriteAction::CreateUnique(record)
+            | WriteAction::Update(record)
+            | WriteAction::Put { record, .. } => Some(record),
             WriteAction::Delete | WriteAction::DeleteIfPresent { .. } => None,
         }
     }
@@ -88,6 +96,7 @@ impl PreparedRecord {
         if collection.as_str().len() + 1 + rkey.as_str().len() > MAX_KEY_BYTES {
             return Err(RecordError::PathTooLong { max: MAX_KEY_BYTES });
         }
+        let link = subject_link(collection.as_str(), &record);
         let record = Value::Map(record);
         if record.depth() > MAX_DEPTH {
             return Err(RecordError::TooDeep { max: MAX_DEPTH });
@@ -104,6 +113,7 @@ impl PreparedRecord {
             cid: Cid::of_dag_cbor(&content),
             content,
             blobs,
+            link,
         })
     }
 

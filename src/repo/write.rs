@@ -11,7 +11,7 @@ use atproto_repo::mst::{Action, Operation, Tree};
 
 use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
-use crate::store::{CommitWrite, RecordRow};
+use crate::store::{CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
 
 /// The most operations in one commit (sync 1.1).
 const MAX_WRITES: usize = 200;
@@ -59,14 +59,14 @@ impl Repos {
         }
         let repos = self.clone();
         // A caller that goes away must not leave the cached tree behind the stored one.
-        let task = tokio::spawn(async move { repos.write_locked(&repo, &writes, swap_commit).await });
+        let task = tokio::spawn(async move { repos.write_locked(&repo, writes, swap_commit).await });
         task.await.map_err(|_| RepoError::Aborted)?
     }
 
     async fn write_locked(
         &self,
         repo: &RepoRef,
-        writes: &[RecordWrite],
+        mut writes: Vec<RecordWrite>,
         swap_commit: Option<Cid>,
     ) -> Result<Written, RepoError> {
         let _lock = self.0.locks.lock(repo.repo_id).await;
@@ -79,13 +79,15 @@ impl Repos {
         {
             return Err(RepoError::InvalidSwap(format!("Commit was at {}", old.commit_cid)));
         }
-        let operations = operations(writes, &old.tree)?;
+        let unlinked = self.make_unique(repo.repo_id, &mut writes).await?;
+        let operations = operations(&writes, &old.tree)?;
         if operations.is_empty() && !writes.is_empty() {
             self.0.trees.keep(repo.repo_id, old);
             return Ok(Written { commit: None });
         }
         let key = self.signing_key(&old).await?;
-        let (new, write) = self.commit(repo, &old, &operations, writes, &key)?;
+        let (new, mut write) = self.commit(repo, &old, &operations, &writes, &key)?;
+        write.subject_links.removed = unlinked;
         let info = CommitInfo {
             cid: new.commit_cid,
             rev: new.rev,
@@ -133,6 +135,7 @@ impl Repos {
             commit: signed.bytes.clone(),
             puts: net.puts(),
             deletes: net.deletes(),
+            subject_links: net.links(),
             collections_begun: collections::absent(&old.tree, net.created()),
             collections_ended: collections::absent(&tree, net.deleted()),
             event: Some(event),
@@ -178,8 +181,10 @@ fn after(action: Action) -> Option<Cid> {
 
 fn action(write: &WriteAction, found: Option<Cid>, path: &str) -> Result<Option<Action>, RepoError> {
     match (write, found) {
-        (WriteAction::Create(_), Some(_)) => Err(RepoError::RecordExists(path.to_owned())),
-        (WriteAction::Create(record), None) => Ok(Some(Action::Create(record.cid))),
+        (WriteAction::Create(_) | WriteAction::CreateUnique(_), Some(_)) => {
+            Err(RepoError::RecordExists(path.to_owned()))
+        }
+        (WriteAction::Create(record) | WriteAction::CreateUnique(record), None) => Ok(Some(Action::Create(record.cid))),
         (WriteAction::Update(_) | WriteAction::Delete, None) => Err(RepoError::RecordMissing(path.to_owned())),
         (WriteAction::Update(record), Some(_)) => Ok(Some(Action::Update(record.cid))),
         (WriteAction::Delete, Some(_)) => Ok(Some(Action::Delete)),
@@ -258,6 +263,20 @@ impl<'w> NetChanges<'w> {
             })
         };
         self.0.iter().filter_map(row).collect()
+    }
+
+    fn links(&self) -> SubjectLinks {
+        let row = |change: &NetChange<'_>| {
+            let (_, record) = change.after?;
+            Some(SubjectLinkRow {
+                link: record.link.clone()?,
+                path: change.path.to_owned(),
+            })
+        };
+        SubjectLinks {
+            added: self.0.iter().filter_map(row).collect(),
+            removed: Vec::new(),
+        }
     }
 
     fn deletes(&self) -> Vec<String> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{CommitWrite, SequencedEvent, StoreError};
+use super::{CommitWrite, SequencedEvent, StoreError, SubjectLinkRow};
 
 /// Rows per statement. Few distinct sizes keep the cache of prepared statements small.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
@@ -40,9 +40,9 @@ const PUTS: Bulk = Bulk {
 };
 
 const DELETES: Bulk = Bulk {
-    before: "DELETE FROM record WHERE (repo_id, path) IN (VALUES ",
-    row: "(?, ?)",
-    after: ")",
+    before: "DELETE FROM record WHERE ",
+    row: "(repo_id = ? AND path = ?)",
+    after: "",
 };
 
 const COLLECTIONS_BEGUN: Bulk = Bulk {
@@ -52,9 +52,21 @@ const COLLECTIONS_BEGUN: Bulk = Bulk {
 };
 
 const COLLECTIONS_ENDED: Bulk = Bulk {
-    before: "DELETE FROM repo_collection WHERE (collection, repo_id) IN (VALUES ",
-    row: "(?, ?)",
-    after: ")",
+    before: "DELETE FROM repo_collection WHERE ",
+    row: "(collection = ? AND repo_id = ?)",
+    after: "",
+};
+
+const SUBJECT_LINKS_ADDED: Bulk = Bulk {
+    before: "INSERT INTO subject_link (repo_id, link, path) VALUES ",
+    row: "(?, ?, ?)",
+    after: " ON CONFLICT (repo_id, link, path) DO NOTHING",
+};
+
+const SUBJECT_LINKS_REMOVED: Bulk = Bulk {
+    before: "DELETE FROM subject_link WHERE ",
+    row: "(repo_id = ? AND link = ? AND path = ?)",
+    after: "",
 };
 
 /// Writes the rows of all commits of a group. Each commit comes with its event, if it has one.
@@ -105,6 +117,12 @@ pub(super) async fn write(
     COLLECTIONS_BEGUN.run(connection, &begun, bind_collection).await?;
     let ended = collections(commits, |commit| &commit.collections_ended);
     COLLECTIONS_ENDED.run(connection, &ended, bind_collection).await?;
+    let removed = subject_links(commits, |commit| &commit.subject_links.removed);
+    SUBJECT_LINKS_REMOVED
+        .run(connection, &removed, bind_subject_link)
+        .await?;
+    let added = subject_links(commits, |commit| &commit.subject_links.added);
+    SUBJECT_LINKS_ADDED.run(connection, &added, bind_subject_link).await?;
     PUTS.run(connection, &puts, |query, (commit, put)| {
         query
             .bind(commit.repo_id)
@@ -114,6 +132,21 @@ pub(super) async fn write(
             .bind(put.content.clone())
     })
     .await
+}
+
+/// The subject links that each commit names, with its repo; mostly none.
+fn subject_links<'c>(
+    commits: &[(&'c CommitWrite, Option<&SequencedEvent>)],
+    named: impl Fn(&'c CommitWrite) -> &'c Vec<SubjectLinkRow>,
+) -> Vec<(i64, &'c SubjectLinkRow)> {
+    commits
+        .iter()
+        .flat_map(|(commit, _)| named(commit).iter().map(|row| (commit.repo_id, row)))
+        .collect()
+}
+
+fn bind_subject_link(query: Query, (repo_id, row): &(i64, &SubjectLinkRow)) -> Query {
+    query.bind(*repo_id).bind(row.link.clone()).bind(row.path.clone())
 }
 
 /// The collections that each commit names, with its repo; mostly none.
@@ -149,13 +182,23 @@ impl Bulk {
         Ok(())
     }
 
+    /// What stands between rows: values are listed; conditions are alternatives, each of which SQLite looks up in the index, while it
+    /// would scan the table for a list of row values.
+    fn separator(&self) -> &'static str {
+        if self.before.starts_with("DELETE") {
+            " OR "
+        } else {
+            ", "
+        }
+    }
+
     /// The statement for a number of rows, with parameters numbered through.
     fn sql(&self, rows: usize) -> String {
         let mut sql = String::with_capacity(self.before.len() + self.after.len() + rows * (self.row.len() + 16));
         let mut parameter = 0;
         sql.push_str(self.before);
         for row in 0..rows {
-            sql.push_str(if row == 0 { "" } else { ", " });
+            sql.push_str(if row == 0 { "" } else { self.separator() });
             for character in self.row.chars() {
                 if character == '?' {
                     parameter += 1;
@@ -173,13 +216,47 @@ impl Bulk {
 
 #[cfg(test)]
 mod tests {
-    use super::DELETES;
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use sqlx::Row as _;
+
+    use super::*;
+    use crate::store::testing::TestStore;
+
+    const ALL: [&Bulk; 8] = [
+        &EVENTS,
+        &HEADS,
+        &PUTS,
+        &DELETES,
+        &COLLECTIONS_BEGUN,
+        &COLLECTIONS_ENDED,
+        &SUBJECT_LINKS_ADDED,
+        &SUBJECT_LINKS_REMOVED,
+    ];
 
     #[test]
     fn parameters_are_numbered_through_all_rows() {
-        assert_eq!(
-            DELETES.sql(2),
-            "DELETE FROM record WHERE (repo_id, path) IN (VALUES ($1, $2), ($3, $4))"
-        );
+        let deletes = "DELETE FROM record WHERE (repo_id = $1 AND path = $2) OR (repo_id = $3 AND path = $4)";
+        assert_eq!(DELETES.sql(2), deletes);
+        let begun = "INSERT INTO repo_collection (collection, repo_id) VALUES ($1, $2), ($3, $4) \
+                     ON CONFLICT (collection, repo_id) DO NOTHING";
+        assert_eq!(COLLECTIONS_BEGUN.sql(2), begun);
+    }
+
+    #[tokio::test]
+    async fn no_statement_scans_a_table() {
+        let store = TestStore::open().await;
+        for bulk in ALL {
+            for size in SIZES {
+                let sql = format!("EXPLAIN QUERY PLAN {}", bulk.sql(size));
+                let mut reader = store.store.read().await.unwrap();
+                let plan = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *reader).await.unwrap();
+                for step in plan {
+                    let step: String = step.try_get("detail").unwrap();
+                    let is_scan = step.starts_with("SCAN") && !step.contains("CONSTANT ROW") && !step.contains("VALUES CLAUSE");
+                    assert!(!is_scan, "{}: {step}", bulk.before);
+                }
+            }
+        }
     }
 }

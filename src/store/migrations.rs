@@ -21,6 +21,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "sync",
         sql: include_str!("../../migrations/sqlite/0003_sync.sql"),
     },
+    Migration {
+        version: 7,
+        name: "subject_link",
+        sql: include_str!("../../migrations/sqlite/0007_subject_link.sql"),
+    },
 ];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.

@@ -22,6 +22,24 @@ pub struct RecordRow {
     pub content: Vec<u8>,
 }
 
+/// Rows of `subject_link`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectLinks {
+    /// Rows that are new.
+    pub added: Vec<SubjectLinkRow>,
+    /// Rows that go.
+    pub removed: Vec<SubjectLinkRow>,
+}
+
+/// That a record is about a subject of which a repo should have one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectLinkRow {
+    /// Collection and subject.
+    pub link: String,
+    /// `collection/rkey` of the record.
+    pub path: String,
+}
+
 /// One commit of one repo, complete: everything that becomes durable together.
 #[derive(Debug)]
 pub struct CommitWrite {
@@ -39,6 +57,8 @@ pub struct CommitWrite {
     pub puts: Vec<RecordRow>,
     /// Paths of deleted records; none of them also in `puts`.
     pub deletes: Vec<String>,
+    /// What changes in `subject_link`; mostly nothing.
+    pub subject_links: SubjectLinks,
     /// Collections of which the repo had no record before.
     pub collections_begun: Vec<String>,
     /// Collections of which the repo has no record any more.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use atproto_data::{Nsid, RecordKey};
+use atproto_lexicon::Validation;
 use serde::Serialize;
 
 use super::write_input::{
@@ -48,7 +49,11 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let write = RecordWrite {
         collection,
         rkey,
-        action: WriteAction::Create(record),
+        action: if validation == Validation::Skipped {
+            WriteAction::Create(record)
+        } else {
+            WriteAction::CreateUnique(record)
+        },
     };
     let written = app.repos.write(repo, vec![write], swap).await.map_err(own_repo_error)?;
     respond::json(&Output {

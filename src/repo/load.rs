@@ -39,12 +39,13 @@ impl Repos {
         if let Some(repo) = self.0.trees.get(repo_id) {
             return Ok(repo);
         }
+        // The place in the queue first: a writer must not wait for the lock behind all other strangers' builds.
+        let _permit = self.0.cold_builds.acquire().await.map_err(|_| RepoError::Aborted)?;
         // Under the lock, so that a write cannot be overtaken by the older tree that is being built, and twenty readers build one.
         let _lock = self.0.locks.lock(repo_id).await;
         if let Some(repo) = self.0.trees.get(repo_id) {
             return Ok(repo);
         }
-        let _permit = self.0.cold_builds.acquire().await.map_err(|_| RepoError::Aborted)?;
         let repo = Arc::new(self.load_cold(repo_id).await?);
         self.0.trees.keep_if_room(repo_id, Arc::clone(&repo));
         Ok(repo)

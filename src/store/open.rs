@@ -18,8 +18,9 @@ const TEMPORARY_DIRECTORY: &str = "tmp";
 const REFERENCE_FILES: [&str; 3] = ["account.sqlite", "sequencer.sqlite", "actors"];
 /// The first release without a corruption bug of the write-ahead log.
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
-/// Connections for reads; each is a thread and up to `READER_CACHE_KIB` of memory.
-const READERS: u32 = 4;
+/// Connections for reads, opened when needed; each is a thread and up to `READER_CACHE_KIB` of memory. Exports and cold trees may hold four
+/// for longer, the others are for quick look-ups.
+const READERS: u32 = 8;
 const READER_CACHE_KIB: u32 = 2_048;
 const WRITER_CACHE_KIB: u32 = 16_384;
 /// Pages of the write-ahead log after which the writer checkpoints: 16 MiB, so that a burst is not slowed by it.

@@ -7,6 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 IMAGE ?= pds
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CLIENT_TESTS := tests/clients/run.sh
+CLIENTS := $(or $(PDS_CLIENTS_DIR),$(HOME)/.cache/pds-clients)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 BINARY := $(TARGET)/debug/pds
 
@@ -17,7 +18,7 @@ RELEASE_BINARY := $(TARGET)/release/pds
 BENCH_DIR ?= $(TARGET)/bench
 LOG_LEVEL ?= warn
 
-.PHONY: help dev test format-check lint unit-test client-test deny bench bench-reference image
+.PHONY: help dev test format-check lint unit-test client-test lexicon-check deny bench bench-reference image
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +26,7 @@ help: ## Say what there is to do
 dev: ## Run a server on this machine, with its own PLC directory
 	cargo run -- dev
 
-test: format-check lint unit-test client-test deny ## Everything that must be green before a merge
+test: format-check lint unit-test client-test lexicon-check deny ## Everything that must be green before a merge
 
 format-check: ## Is the code formatted?
 	cargo fmt --all --check
@@ -37,8 +38,12 @@ unit-test: ## All Rust tests
 	cargo test --workspace --locked
 
 client-test: ## Clients written by others, against a server on loopback
-	@if [ -f $(CLIENT_TESTS) ]; then cargo build --locked --bin pds && $(CLIENT_TESTS) $(BINARY); \
-	else echo "NOT RUN: $(CLIENT_TESTS) does not exist"; fi
+	cargo build --locked --bin pds
+	$(CLIENT_TESTS) $(BINARY)
+
+lexicon-check: ## Are the bundled schemas those of the pinned npm package?
+	@tests/clients/setup.sh
+	PATH="$(CLIENTS)/bin:$$PATH" lexicons/generate.sh --check
 
 deny: ## Licences, bans and sources of all dependencies
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; \

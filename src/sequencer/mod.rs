@@ -12,6 +12,8 @@ mod subscriber;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use crate::clock::Clock;
 use crate::store::{Database, Sequence, Store, StoreError};
 
@@ -21,6 +23,9 @@ pub use subscriber::{Delivery, StartError, Subscriber};
 
 use live::Live;
 use place::Placer;
+
+/// The most subscribers at a time: each is a connection and may hold a page of old events.
+const MAX_SUBSCRIBERS: usize = 4_000;
 
 /// How much of the firehose is kept where.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +43,7 @@ pub struct Sequencer {
     live: Arc<Live>,
     clock: Arc<dyn Clock>,
     settings: FirehoseSettings,
+    slots: Arc<Semaphore>,
 }
 
 /// A sequencer whose store does not write yet.
@@ -81,11 +87,17 @@ impl SequencerStart {
             live: self.live,
             clock: self.clock,
             settings: self.settings,
+            slots: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
         }
     }
 }
 
 impl Sequencer {
+    /// Leave for one more subscriber, to be held as long as it is there; none if there are too many.
+    pub fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
     /// A new subscriber that starts after `cursor`, or with the next event if there is none.
     ///
     /// # Errors

@@ -253,7 +253,8 @@ mod tests {
                 let plan = sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut *reader).await.unwrap();
                 for step in plan {
                     let step: String = step.try_get("detail").unwrap();
-                    let is_scan = step.starts_with("SCAN") && !step.contains("CONSTANT ROW") && !step.contains("VALUES CLAUSE");
+                    let is_scan =
+                        step.starts_with("SCAN") && !step.contains("CONSTANT ROW") && !step.contains("VALUES CLAUSE");
                     assert!(!is_scan, "{}: {step}", bulk.before);
                 }
             }

@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::account::{AccountSettings, Accounts};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, Secret};
+use crate::config::{Config, ImportsConfig, Secret};
 use crate::identity::{KeySealer, PlcClient, PlcDirectory, SigningKeys};
 use crate::jobs;
 use crate::random::{self, Random, SystemRandom};
@@ -47,6 +47,8 @@ pub struct App {
     pub repos: Repos,
     /// The firehose.
     pub sequencer: Sequencer,
+    /// Whether and how large repos may be imported.
+    pub imports: ImportsConfig,
     /// What clients may know of the operator's choices.
     pub description: ServerDescription,
     store: Store,
@@ -95,10 +97,13 @@ impl App {
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
         let accounts = Accounts::new(store.clone(), account_settings(config), clock, random, plc, sealer);
         accounts.release_interrupted().await?;
+        // Before anybody can begin an import, these are what a crash left of some.
+        let leftovers = repos.detached().await?;
         let app = Arc::new(App {
             accounts,
             repos,
             sequencer,
+            imports: config.imports.clone(),
             description: description(config),
             store,
             site: site(config),
@@ -108,6 +113,7 @@ impl App {
             jobs: TaskTracker::new(),
         });
         jobs::start(&app);
+        jobs::remove_leftovers(&app, leftovers);
         Ok(app)
     }
 

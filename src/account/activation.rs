@@ -177,7 +177,7 @@ async fn fresh_head(
     key: &SigningKey,
     tid: Tid,
 ) -> Result<Head, StoreError> {
-    let row = sqlx::query("SELECT commit_cid, rev, commit_data FROM repo WHERE repo_id = $1")
+    let row = sqlx::query("SELECT commit_cid, rev, commit_data, rev_floor FROM repo WHERE repo_id = $1")
         .bind(account.repo_id)
         .fetch_one(&mut *connection)
         .await?;
@@ -192,10 +192,12 @@ async fn fresh_head(
             rev,
         });
     }
-    let rev = if tid > rev {
+    // An imported head may be older than what the account had here before.
+    let before = rev.max(Tid::from_u64(row.try_get::<i64, _>(3)?.cast_unsigned()));
+    let rev = if tid > before {
         tid
     } else {
-        Tid::from_parts(rev.micros() + 1, tid.clock_id())
+        Tid::from_parts(before.micros() + 1, tid.clock_id())
     };
     let commit = UnsignedCommit {
         did: account.did.clone(),

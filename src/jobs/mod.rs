@@ -38,6 +38,22 @@ pub(crate) fn start(app: &Arc<App>) {
     });
 }
 
+/// Removes repos that imports left behind when the server stopped.
+pub(crate) fn remove_leftovers(app: &Arc<App>, repo_ids: Vec<i64>) {
+    let (repos, stop) = (app.repos.clone(), app.stopping());
+    app.tasks().spawn(async move {
+        for repo_id in repo_ids {
+            let removed = tokio::select! {
+                removed = repos.remove_detached(repo_id) => removed,
+                () = stop.cancelled() => return,
+            };
+            if let Err(error) = removed {
+                tracing::warn!(%error, "what an import left behind is not removed before the next start");
+            }
+        }
+    });
+}
+
 /// Runs `work` now and then every `period`; what fails is tried again the next time.
 fn repeat<F>(app: &Arc<App>, period: Duration, name: &'static str, work: impl Fn(Arc<App>) -> F + Send + 'static)
 where

@@ -43,7 +43,7 @@ impl Repos {
         let mut reader = self.0.store.read().await?;
         let mut snapshot = reader.begin().await?;
         let repo = self.load_in(&mut snapshot, repo_id).await?;
-        let mut spool = Spool::new(self.0.store.data_directory().join("tmp"));
+        let mut spool = Spool::new(self.temporary_directory());
         let touched = match since {
             Some(since) => difference::touched_since(&mut snapshot, repo_id, repo.rev, since).await?,
             None => None,

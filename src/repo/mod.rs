@@ -8,6 +8,7 @@ mod collections;
 mod difference;
 mod error;
 mod export;
+mod import;
 mod load;
 mod locks;
 mod proof;
@@ -31,12 +32,14 @@ use crate::store::Store;
 pub use collections::CollectionRepo;
 pub use error::{RecordError, RepoError};
 pub use export::Car;
+pub use import::{Import, ImportError};
 pub use load::LoadedRepo;
 pub use read::{ListQuery, RecordView};
 pub use record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 pub use status::{ListedRepo, RepoStatus};
 pub use write::{CommitInfo, Written};
 
+use import::Imports;
 use locks::Locks;
 use trees::TreeCache;
 
@@ -79,6 +82,7 @@ struct Inner {
     exports: Semaphore,
     /// Bounds how many exports wait.
     export_queue: Semaphore,
+    imports: Imports,
 }
 
 impl Repos {
@@ -95,6 +99,7 @@ impl Repos {
             cold_builds: Semaphore::new(COLD_BUILDS),
             exports: Semaphore::new(EXPORTS),
             export_queue: Semaphore::new(EXPORT_QUEUE),
+            imports: Imports::new(),
         }))
     }
 
@@ -117,7 +122,8 @@ impl Repos {
     /// the caller goes away, and with nothing of the repo cached afterwards.
     ///
     /// # Errors
-    /// [`RepoError::Aborted`] if the work panicked.
+    /// [`RepoError::NotFound`] if an import gave the account another repo meanwhile: nothing was done then. [`RepoError::Aborted`] if the
+    /// work panicked.
     pub async fn exclusively<T, F>(&self, repo_id: i64, work: F) -> Result<T, RepoError>
     where
         T: Send + 'static,
@@ -126,11 +132,19 @@ impl Repos {
         let repos = self.clone();
         let task = tokio::spawn(async move {
             let _lock = repos.0.locks.lock(repo_id).await;
+            if !repos.is_attached(repo_id).await? {
+                return Err(RepoError::NotFound);
+            }
             // Also if the work panics.
             let _forget = Forget(&repos, repo_id);
-            work.await
+            Ok(work.await)
         });
-        task.await.map_err(|_| RepoError::Aborted)
+        task.await.map_err(|_| RepoError::Aborted)?
+    }
+
+    /// Where unnamed temporary files are made.
+    fn temporary_directory(&self) -> std::path::PathBuf {
+        self.0.store.data_directory().join("tmp")
     }
 
     /// Drops what is cached of a repo.

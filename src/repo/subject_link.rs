@@ -53,7 +53,7 @@ async fn linked(connection: &mut SqliteConnection, repo_id: i64, link: &str) -> 
 }
 
 /// The link of a stored record.
-fn link_of(path: &str, content: &[u8]) -> Option<String> {
+pub(super) fn link_of(path: &str, content: &[u8]) -> Option<String> {
     let (collection, _) = path.split_once('/')?;
     match cbor::decode(content).ok()? {
         Value::Map(record) => subject_link(collection, &record),

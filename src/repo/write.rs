@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use atproto_data::{Cid, SigningKey, Tid};
+use atproto_data::{Cid, Did, SigningKey, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::{SignedCommit, UnsignedCommit};
 use atproto_repo::frame::{self, CommitEvent, EventBody, RepoOp, RepoOpAction};
@@ -85,7 +85,7 @@ impl Repos {
             self.0.trees.keep(repo.repo_id, old);
             return Ok(Written { commit: None });
         }
-        let key = self.signing_key(&old).await?;
+        let key = self.signing_key(&old.did).await?;
         let (new, mut write) = self.commit(repo, &old, &operations, &writes, &key)?;
         write.subject_links.removed = unlinked;
         let info = CommitInfo {
@@ -100,10 +100,11 @@ impl Repos {
         Ok(Written { commit: Some(info) })
     }
 
-    async fn signing_key(&self, repo: &LoadedRepo) -> Result<Arc<SigningKey>, RepoError> {
-        match self.0.keys.signing_key(&repo.did).await {
+    /// The key that signs an account's commits.
+    pub(super) async fn signing_key(&self, did: &Did) -> Result<Arc<SigningKey>, RepoError> {
+        match self.0.keys.signing_key(did).await {
             Ok(Some(key)) => Ok(key),
-            Ok(None) => Err(RepoError::Key(format!("there is none for {}", repo.did))),
+            Ok(None) => Err(RepoError::Key(format!("there is none for {did}"))),
             Err(error) => Err(RepoError::Key(error.to_string())),
         }
     }

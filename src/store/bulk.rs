@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{CommitWrite, SequencedEvent, StoreError, SubjectLinkRow};
+use super::{CommitWrite, ImportedRows, RecordRow, SequencedEvent, StoreError, SubjectLinkRow};
 
 /// Rows per statement. Few distinct sizes keep the cache of prepared statements small.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
@@ -69,6 +69,27 @@ const SUBJECT_LINKS_REMOVED: Bulk = Bulk {
     after: "",
 };
 
+/// Writes rows of a repo that no account refers to yet.
+pub(super) async fn write_imported(
+    connection: &mut SqliteConnection,
+    repo_id: i64,
+    rev: i64,
+    rows: &ImportedRows,
+) -> Result<(), StoreError> {
+    let begun: Vec<_> = rows
+        .collections_begun
+        .iter()
+        .map(|name| (name.as_str(), repo_id))
+        .collect();
+    COLLECTIONS_BEGUN.run(connection, &begun, bind_collection).await?;
+    let links: Vec<_> = rows.subject_links.iter().map(|row| (repo_id, row)).collect();
+    SUBJECT_LINKS_ADDED.run(connection, &links, bind_subject_link).await?;
+    PUTS.run(connection, &rows.records, |query, put| {
+        bind_put(query, repo_id, rev, put)
+    })
+    .await
+}
+
 /// Writes the rows of all commits of a group. Each commit comes with its event, if it has one.
 pub(super) async fn write(
     connection: &mut SqliteConnection,
@@ -124,12 +145,7 @@ pub(super) async fn write(
     let added = subject_links(commits, |commit| &commit.subject_links.added);
     SUBJECT_LINKS_ADDED.run(connection, &added, bind_subject_link).await?;
     PUTS.run(connection, &puts, |query, (commit, put)| {
-        query
-            .bind(commit.repo_id)
-            .bind(put.path.clone())
-            .bind(put.cid.as_bytes().to_vec())
-            .bind(commit.rev)
-            .bind(put.content.clone())
+        bind_put(query, commit.repo_id, commit.rev, put)
     })
     .await
 }
@@ -147,6 +163,15 @@ fn subject_links<'c>(
 
 fn bind_subject_link(query: Query, (repo_id, row): &(i64, &SubjectLinkRow)) -> Query {
     query.bind(*repo_id).bind(row.link.clone()).bind(row.path.clone())
+}
+
+fn bind_put(query: Query, repo_id: i64, rev: i64, put: &RecordRow) -> Query {
+    query
+        .bind(repo_id)
+        .bind(put.path.clone())
+        .bind(put.cid.as_bytes().to_vec())
+        .bind(rev)
+        .bind(put.content.clone())
 }
 
 /// The collections that each commit names, with its repo; mostly none.

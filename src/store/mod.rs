@@ -23,7 +23,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 
 pub use error::StoreError;
-pub use queue::{CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
+pub use queue::{CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
 pub use sequence::{Sequence, SequencedEvent};
 pub use tx::Tx;
 

@@ -40,6 +40,17 @@ pub struct SubjectLinkRow {
     pub path: String,
 }
 
+/// Some of the rows of a repo that is being imported.
+#[derive(Debug, Default)]
+pub struct ImportedRows {
+    /// The records.
+    pub records: Vec<RecordRow>,
+    /// Collections of which the repo had no record before.
+    pub collections_begun: Vec<String>,
+    /// Rows of `subject_link` of the records.
+    pub subject_links: Vec<SubjectLinkRow>,
+}
+
 /// One commit of one repo, complete: everything that becomes durable together.
 #[derive(Debug)]
 pub struct CommitWrite {

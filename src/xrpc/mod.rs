@@ -26,6 +26,7 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::repo::delete_record::METHOD,
     com_atproto::repo::describe_repo::METHOD,
     com_atproto::repo::get_record::METHOD,
+    com_atproto::repo::import_repo::METHOD,
     com_atproto::repo::list_records::METHOD,
     com_atproto::repo::put_record::METHOD,
     com_atproto::server::activate_account::METHOD,

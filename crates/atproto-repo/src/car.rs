@@ -4,5 +4,7 @@ mod reader;
 mod varint;
 mod writer;
 
-pub use reader::{Block, CarError, CarReader, MAX_BLOCK_BYTES, MAX_HEADER_BYTES, MAX_ROOTS, Section, split_section};
+pub use reader::{
+    Block, CarError, CarReader, MAX_BLOCK_BYTES, MAX_HEADER_BYTES, MAX_ROOTS, Section, parse_header, split_section,
+};
 pub use writer::{block_frame_length, write_block, write_header};

@@ -4,7 +4,9 @@
 mod inversion;
 mod node;
 mod partial_tree;
+mod tree_walk;
 
 pub use inversion::{InversionError, invert};
 pub use node::{DecodedEntry, DecodedNode, NodeError};
 pub use partial_tree::{PartialTreeError, PartialTreeRule};
+pub use tree_walk::{TreeStep, TreeWalk};

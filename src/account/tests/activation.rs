@@ -6,6 +6,7 @@ use atproto_repo::frame::Frame;
 
 use crate::account::testing::TestAccounts;
 use crate::account::{Account, AccountStatus, ActivateError};
+use crate::store::StoreError;
 
 /// The last events, shortly.
 fn told(test: &TestAccounts, skip: usize) -> Vec<String> {
@@ -76,6 +77,33 @@ async fn off_and_on_again_gives_a_fresh_commit_and_three_events() {
     );
     assert_eq!(told(&test, 8).len(), 3);
     assert!(test.accounts.is_did_valid(&off).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_repo_that_moved_in_gets_a_rev_after_those_before_the_move() {
+    let test = TestAccounts::open().await;
+    let invite = test.invite(1).await;
+    test.accounts
+        .create(TestAccounts::request("alice", &invite))
+        .await
+        .unwrap();
+    let first_rev = rev(&test).await;
+    test.accounts
+        .deactivate(alice(&test).await.account_id, None)
+        .await
+        .unwrap();
+    // As an import of an older commit leaves it.
+    let moved = test.test.store.change(|tx| {
+        Box::pin(async move {
+            sqlx::query("UPDATE repo SET rev_floor = rev + 5000000, rev = 5000000")
+                .execute(tx.connection())
+                .await?;
+            Ok::<_, StoreError>(())
+        })
+    });
+    moved.await.unwrap();
+    activate(&test, &alice(&test).await).await.unwrap();
+    assert!(rev(&test).await > first_rev + 5_000_000);
 }
 
 #[tokio::test]

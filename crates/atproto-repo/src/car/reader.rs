@@ -145,8 +145,8 @@ impl<'a> Iterator for CarReader<'a> {
     }
 }
 
-/// Reads the content of a header: its roots.
-fn parse_header(content: &[u8]) -> Result<Vec<Cid>, CarError> {
+/// Reads the content of a header, the first section of a CAR: its roots.
+pub fn parse_header(content: &[u8]) -> Result<Vec<Cid>, CarError> {
     read_header(&mut Decoder::new(content)).ok_or(CarError::Header)
 }
 

@@ -52,13 +52,13 @@ impl Closed for Unloaded {
 
 /// The place of a node in its tree.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+pub(super) struct Place<'a> {
     /// `None` for the root, whose layer its keys give.
-    layer: Option<u8>,
+    pub(super) layer: Option<u8>,
     /// All keys are greater.
-    after: Option<&'a [u8]>,
+    pub(super) after: Option<&'a [u8]>,
     /// All keys are less.
-    before: Option<&'a [u8]>,
+    pub(super) before: Option<&'a [u8]>,
 }
 
 /// The nodes that blocks give of the tree under one root, all checked, open for editing.
@@ -161,7 +161,7 @@ fn load_node<S: BuildHasher>(
 }
 
 /// Checks a node against its place and returns its layer.
-fn check_place(node: &DecodedNode, place: Place<'_>) -> Result<u8, PartialTreeRule> {
+pub(super) fn check_place(node: &DecodedNode, place: Place<'_>) -> Result<u8, PartialTreeRule> {
     let layer = match (place.layer, node.layer) {
         (None, Some(layer)) => layer,
         (None, None) if node.left.is_none() => 0,

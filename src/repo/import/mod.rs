@@ -1,0 +1,186 @@
+//! Importing a repo (`com.atproto.repo.importRepo`): a CAR in any order of blocks takes the place of an account's repo, or nothing changes.
+//!
+//! The CAR goes to an unnamed temporary file and is checked from there, whole. Then its records are written in chunks into a repo that
+//! no account refers to, and one small transaction points the account at it. The old records are removed in chunks. What a crash leaves
+//! of all this is in the table `detached_repo`, and removed at the next start.
+
+mod block_index;
+mod error;
+mod imported_car;
+mod rows;
+mod sections;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use atproto_data::{Cid, PublicKey};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{RepoError, RepoRef, Repos};
+use crate::store::StoreError;
+
+pub use error::ImportError;
+
+use imported_car::ImportedCar;
+
+/// Imports that run at a time, from the first byte received.
+const IMPORTS: usize = 16;
+/// Imports that are checked and written at a time.
+const CHECKS: usize = 2;
+/// How far in the future a commit's rev may be, in µs: clocks differ.
+const MAX_FUTURE_MICROS: u64 = 5 * 60 * 1_000_000;
+
+/// What bounds imports.
+pub(super) struct Imports {
+    /// Accounts with an import.
+    accounts: Mutex<HashSet<i64>>,
+    places: Arc<Semaphore>,
+    checks: Semaphore,
+}
+
+impl Imports {
+    pub(super) fn new() -> Imports {
+        Imports {
+            accounts: Mutex::default(),
+            places: Arc::new(Semaphore::new(IMPORTS)),
+            checks: Semaphore::new(CHECKS),
+        }
+    }
+}
+
+/// An import that receives its CAR.
+pub struct Import {
+    repo: RepoRef,
+    /// The repo's commit when the import began.
+    head: Cid,
+    file: tokio::fs::File,
+    claim: Claim,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Keeps other imports of the account away.
+struct Claim {
+    repos: Repos,
+    account_id: i64,
+}
+
+impl Claim {
+    fn take(repos: &Repos, account_id: i64) -> Option<Claim> {
+        let mut accounts = repos.0.imports.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(account_id).then(|| Claim {
+            repos: repos.clone(),
+            account_id,
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let accounts = &self.repos.0.imports.accounts;
+        accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.account_id);
+    }
+}
+
+impl Repos {
+    /// Begins an import into an account's repo.
+    ///
+    /// # Errors
+    /// [`ImportError::Running`] if another one of the account has not ended, [`ImportError::Busy`], or why the repo cannot be read.
+    pub async fn begin_import(&self, repo: RepoRef) -> Result<Import, ImportError> {
+        let claim = Claim::take(self, repo.account_id).ok_or(ImportError::Running)?;
+        let place = Arc::clone(&self.0.imports.places);
+        let place = place.try_acquire_owned().map_err(|_| ImportError::Busy)?;
+        let (head, _) = self.head(repo.repo_id).await?.ok_or(RepoError::NotFound)?;
+        let directory = self.temporary_directory();
+        let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(directory))
+            .await
+            .map_err(|_| RepoError::Aborted)??;
+        Ok(Import {
+            repo,
+            head,
+            file: tokio::fs::File::from_std(file),
+            claim,
+            _place: place,
+        })
+    }
+}
+
+impl Import {
+    /// Takes the next bytes of the CAR.
+    ///
+    /// # Errors
+    /// If the temporary file cannot be written.
+    pub async fn receive(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        Ok(self.file.write_all(bytes).await?)
+    }
+
+    /// Ends the import; the account has the new repo when this returns. `key` is the one that the account's DID document names: that
+    /// another one signed the commit is worth a line in the log, but a backup may be older than its owner's key.
+    ///
+    /// # Errors
+    /// Why the repo stays what it was.
+    pub async fn finish(self, key: Option<PublicKey>) -> Result<(), ImportError> {
+        // A caller that goes away leaves nothing half done.
+        let task = tokio::spawn(async move { self.run(key).await });
+        task.await.map_err(|_| RepoError::Aborted)?
+    }
+
+    async fn run(mut self, key: Option<PublicKey>) -> Result<(), ImportError> {
+        let repos = self.claim.repos.clone();
+        let _permit = repos.0.imports.checks.acquire().await.map_err(|_| RepoError::Aborted)?;
+        self.file.flush().await?;
+        let file = self.file.into_std().await;
+        let directory = repos.temporary_directory();
+        let (did, latest) = (
+            self.repo.did.clone(),
+            repos.0.clock.now_micros().unsigned_abs() + MAX_FUTURE_MICROS,
+        );
+        let checked = tokio::task::spawn_blocking(move || {
+            let car = ImportedCar::open(file, &directory)?;
+            if car.commit.did != did {
+                let found = car.commit.did;
+                return Err(ImportError::ForeignDid { expected: did, found });
+            }
+            if car.commit.rev.micros() > latest {
+                return Err(ImportError::FutureRev);
+            }
+            car.check()?;
+            Ok(car)
+        });
+        let car = Arc::new(checked.await.map_err(|_| RepoError::Aborted)??);
+        report_signature(&car, key.as_ref());
+        let new = repos.add_detached(&car).await?;
+        let switched = match repos.write_rows(new, Arc::clone(&car)).await {
+            Ok(()) => repos.switch(&self.repo, self.head, new, &car).await,
+            Err(error) => Err(error),
+        };
+        let removed = if switched.is_ok() { self.repo.repo_id } else { new };
+        let remove = repos.clone();
+        tokio::spawn(async move {
+            match remove.remove_detached(removed).await {
+                // At shut-down the rest is left to the next start.
+                Ok(()) | Err(RepoError::Store(StoreError::Closed)) => {}
+                Err(error) => tracing::warn!(%error, "a replaced repo's rows are left to the next start"),
+            }
+        });
+        switched
+    }
+}
+
+fn report_signature(car: &ImportedCar, key: Option<&PublicKey>) {
+    let did = &car.commit.did;
+    match key.map(|key| car.commit.verify(key)) {
+        Some(Ok(())) => {}
+        Some(Err(_)) => {
+            tracing::warn!(%did, "an imported commit is not signed with the key in the account's DID document");
+        }
+        None => tracing::warn!(%did, "the signature of an imported commit was not checked: no key is known"),
+    }
+}

@@ -1,0 +1,171 @@
+//! The rows of repos that no account refers to: written before an import's switch, removed after it.
+
+use std::sync::Arc;
+
+use sqlx::Row as _;
+use tokio::sync::mpsc;
+
+use super::ImportError;
+use super::imported_car::{ImportedCar, ImportedRecord};
+use crate::repo::subject_link::link_of;
+use crate::repo::{RepoError, Repos};
+use crate::store::{ImportedRows, RecordRow, StoreError, SubjectLinkRow};
+
+/// Records written in one transaction: other writers wait no longer than that.
+const CHUNK_RECORDS: usize = 500;
+/// Rows removed in one transaction.
+const CHUNK_ROWS: i64 = 500;
+/// Bytes of records after which a chunk ends.
+const CHUNK_BYTES: usize = 1 << 20;
+/// Chunks that are read ahead.
+const CHUNKS_AHEAD: usize = 1;
+
+/// What one transaction writes.
+#[derive(Default)]
+struct Chunk {
+    rows: ImportedRows,
+    bytes: usize,
+}
+
+impl Repos {
+    /// A new repo with the CAR's commit as its head and no records. No account refers to it.
+    pub(super) async fn add_detached(&self, car: &ImportedCar) -> Result<i64, ImportError> {
+        let cid = car.commit_cid.as_bytes().to_vec();
+        let rev = car.commit.rev.as_u64().cast_signed();
+        let commit = car.commit_block.clone();
+        let added = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                let row = sqlx::query(
+                    "INSERT INTO repo (commit_cid, rev, commit_data) VALUES ($1, $2, $3) RETURNING repo_id",
+                )
+                .bind(cid)
+                .bind(rev)
+                .bind(commit)
+                .fetch_one(tx.connection())
+                .await?;
+                let repo_id: i64 = row.try_get(0)?;
+                sqlx::query("INSERT INTO detached_repo (repo_id) VALUES ($1)")
+                    .bind(repo_id)
+                    .execute(tx.connection())
+                    .await?;
+                Ok(repo_id)
+            })
+        });
+        added.await
+    }
+
+    /// Writes all records of a CAR that was checked.
+    pub(super) async fn write_rows(&self, repo_id: i64, car: Arc<ImportedCar>) -> Result<(), ImportError> {
+        let rev = car.commit.rev.as_u64().cast_signed();
+        let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
+        let reader = tokio::task::spawn_blocking(move || read_chunks(&car, &sender));
+        while let Some(chunk) = chunks.recv().await {
+            let written = self
+                .0
+                .store
+                .change(move |tx| Box::pin(async move { tx.import(repo_id, rev, &chunk.rows).await }));
+            written.await?;
+        }
+        reader.await.map_err(|_| RepoError::Aborted)?
+    }
+
+    /// Removes a repo that no account refers to, in chunks.
+    ///
+    /// # Errors
+    /// If the database fails; the rest goes at the next start.
+    pub(crate) async fn remove_detached(&self, repo_id: i64) -> Result<(), RepoError> {
+        loop {
+            let done = self
+                .0
+                .store
+                .change(move |tx| Box::pin(async move { remove_chunk(tx.connection(), repo_id).await }));
+            if done.await? {
+                self.forget(repo_id);
+                return Ok(());
+            }
+        }
+    }
+
+    /// The repos that no account refers to. Before any import begins, all of them are what a crash left.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub(crate) async fn detached(&self) -> Result<Vec<i64>, RepoError> {
+        let rows = sqlx::query("SELECT repo_id FROM detached_repo")
+            .fetch_all(&mut *self.0.store.read().await?)
+            .await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    }
+}
+
+/// Reads a CAR's records for somebody who may stop listening.
+fn read_chunks(car: &ImportedCar, sender: &mpsc::Sender<Chunk>) -> Result<(), ImportError> {
+    let gone = || ImportError::Repo(RepoError::Aborted);
+    let mut chunk = Chunk::default();
+    let mut collection = String::new();
+    car.each_record(|record| {
+        chunk.add(record, &mut collection);
+        if chunk.rows.records.len() < CHUNK_RECORDS && chunk.bytes < CHUNK_BYTES {
+            return Ok(());
+        }
+        sender.blocking_send(std::mem::take(&mut chunk)).map_err(|_| gone())
+    })?;
+    sender.blocking_send(chunk).map_err(|_| gone())
+}
+
+impl Chunk {
+    /// Adds a record; `collection` is that of the one before, and a collection's records are next to each other.
+    fn add(&mut self, record: &ImportedRecord<'_>, collection: &mut String) {
+        let own = record.path.split('/').next().unwrap_or_default();
+        if own != collection {
+            own.clone_into(collection);
+            self.rows.collections_begun.push(collection.clone());
+        }
+        if let Some(link) = link_of(record.path, record.content) {
+            self.rows.subject_links.push(SubjectLinkRow {
+                link,
+                path: record.path.to_owned(),
+            });
+        }
+        self.bytes += record.content.len();
+        self.rows.records.push(RecordRow {
+            path: record.path.to_owned(),
+            cid: record.cid,
+            content: record.content.to_vec(),
+        });
+    }
+}
+
+/// Removes some of a repo's rows; says whether nothing is left of it.
+async fn remove_chunk(connection: &mut sqlx::SqliteConnection, repo_id: i64) -> Result<bool, StoreError> {
+    for sql in REMOVE_CHUNK {
+        let removed = sqlx::query(sql)
+            .bind(repo_id)
+            .bind(CHUNK_ROWS)
+            .execute(&mut *connection)
+            .await?;
+        if removed.rows_affected() > 0 {
+            return Ok(false);
+        }
+    }
+    for sql in REMOVE_REST {
+        sqlx::query(sql).bind(repo_id).execute(&mut *connection).await?;
+    }
+    Ok(true)
+}
+
+/// The tables of which a repo may have many rows.
+const REMOVE_CHUNK: [&str; 3] = [
+    "DELETE FROM record WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \
+     (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
+    "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
+     (SELECT link FROM subject_link WHERE repo_id = $1 ORDER BY link LIMIT $2) AS chunk)",
+    "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
+     (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
+];
+
+/// What goes with the last of them.
+const REMOVE_REST: [&str; 2] = [
+    "DELETE FROM detached_repo WHERE repo_id = $1",
+    "DELETE FROM repo WHERE repo_id = $1",
+];

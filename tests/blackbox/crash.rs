@@ -91,7 +91,12 @@ async fn catch_up(app: &TestApp, accounts: &[Account], verifier: &mut StreamVeri
 }
 
 /// Records, head, tree, events and promises of an account agree.
-async fn assert_agreement(app: &TestApp, account: &Account, verifier: &StreamVerifier, writers: &mut [Writer]) {
+pub(crate) async fn assert_agreement(
+    app: &TestApp,
+    account: &Account,
+    verifier: &StreamVerifier,
+    writers: &mut [Writer],
+) {
     let key = app.plc.signing_key(&account.did);
     let repo = verify_repo(&account.export().await, &account.did, &key);
     let replica = &verifier.repos[&account.did];

@@ -10,14 +10,17 @@ mod firehose;
 mod repo_car;
 mod untouched;
 
+mod command_line;
 mod crash;
 mod creation;
 mod flow;
 mod http_framing;
 mod identifiers;
+mod process;
 mod records;
 mod sessions;
 mod subscription;
+mod sync;
 mod trees;
 
 use harness::{Account, Answer, Api, Firehose, Plc, TestApp};

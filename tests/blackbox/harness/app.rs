@@ -173,3 +173,17 @@ fn settings(data: &Path, plc_url: &str) -> BTreeMap<String, String> {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .collect()
 }
+
+/// Copies a directory with everything in it.
+pub(crate) fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

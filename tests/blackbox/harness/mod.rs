@@ -12,7 +12,7 @@ mod writer;
 
 pub(crate) use account::{Account, create_write};
 pub(crate) use api::{Answer, Api};
-pub(crate) use app::{ADMIN_PASSWORD, JWT_SECRET, SERVICE_DID, TestApp, password};
+pub(crate) use app::{ADMIN_PASSWORD, JWT_SECRET, SERVICE_DID, TestApp, copy_directory, password};
 pub(crate) use dice::Dice;
 pub(crate) use plc::{Fault, Plc};
 pub(crate) use process::{Ended, Process};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use atproto_repo::Frame;
-use futures_util::StreamExt as _;
-use tokio::net::TcpStream;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// How long a test waits for an event that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,15 +19,27 @@ pub(crate) struct Firehose {
 impl Firehose {
     /// Subscribes; the cursor is sent as it is.
     pub(crate) async fn connect(address: &str, cursor: Option<&str>) -> Firehose {
-        Firehose::try_connect(address, cursor).await.unwrap()
-    }
-
-    pub(crate) async fn try_connect(address: &str, cursor: Option<&str>) -> Result<Firehose, Error> {
         let cursor = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
         let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos{cursor}");
-        Ok(Firehose {
-            socket: connect_async(url).await?.0,
-        })
+        Firehose {
+            socket: connect_async(url).await.unwrap().0,
+        }
+    }
+
+    /// Subscribes to what comes from now on, over a connection that takes little at a time.
+    pub(crate) async fn connect_with_small_buffer(address: &str) -> Firehose {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4_096).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address.parse().unwrap()).await.unwrap());
+        let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos");
+        Firehose {
+            socket: client_async(url, stream).await.unwrap().0,
+        }
+    }
+
+    /// Sends a message, which no reader has to.
+    pub(crate) async fn send(&mut self, message: Vec<u8>) -> Result<(), Error> {
+        self.socket.send(Message::Binary(message.into())).await
     }
 
     /// The next frame; nothing once the connection has ended.
@@ -47,7 +59,8 @@ impl Firehose {
             match message.expect("an event comes in time")? {
                 Ok(Message::Binary(frame)) => return Some(frame.to_vec()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(Message::Close(_)) => return None,
+                Err(error) => { println!("FIREHOSE {error:?}"); return None }
                 Ok(other) => panic!("the firehose sends {other:?}"),
             }
         }

@@ -59,8 +59,7 @@ impl Firehose {
             match message.expect("an event comes in time")? {
                 Ok(Message::Binary(frame)) => return Some(frame.to_vec()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
-                Ok(Message::Close(_)) => return None,
-                Err(error) => { println!("FIREHOSE {error:?}"); return None }
+                Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(other) => panic!("the firehose sends {other:?}"),
             }
         }

@@ -23,6 +23,8 @@ pub(crate) const METHOD: Method<App> = Method::subscription("com.atproto.sync.su
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A subscriber that takes nothing for so long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// A subscriber that was told to go has so long to read what is on its way to it.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// A subscriber that answers no ping for so long is gone.
 const PONG_TIMEOUT: Duration = Duration::from_secs(75);
 /// What a subscriber may send: pongs and a close frame; anything else is ignored up to this size.
@@ -160,5 +162,10 @@ async fn refuse(socket: &mut WebSocket, error: &str, message: &str) -> Result<()
         code: CLOSE_POLICY,
         reason: error.to_owned().into(),
     };
-    send(socket, Message::Close(Some(close))).await
+    send(socket, Message::Close(Some(close))).await?;
+    // If the connection were closed at once, a pong on its way here would be answered with a reset, and the subscriber would lose what it
+    // has not read yet, this error above all.
+    let until_closed = async { while let Some(Ok(_)) = socket.recv().await {} };
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, until_closed).await;
+    Ok(())
 }

@@ -32,6 +32,15 @@ pub fn bytes<const N: usize>(random: &dyn Random) -> [u8; N] {
     bytes
 }
 
+/// Digits of base32 (RFC 4648) in lower case.
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// So many random digits of base32 in lower case, each worth 5 bits.
+pub fn base32<const N: usize>(random: &dyn Random) -> String {
+    let digit = |byte: u8| char::from(BASE32[usize::from(byte) % BASE32.len()]);
+    bytes::<N>(random).into_iter().map(digit).collect()
+}
+
 #[cfg(test)]
 pub(crate) mod fake {
     use std::sync::atomic::{AtomicU64, Ordering};
@@ -63,5 +72,13 @@ mod tests {
         let (first, second) = (bytes::<64>(&SystemRandom), bytes::<64>(&SystemRandom));
         assert_ne!(first, second);
         assert_ne!(first[32..], [0; 32]);
+    }
+
+    #[test]
+    fn base32_has_its_digits_only() {
+        let text = base32::<1_000>(&fake::FakeRandom::default());
+        assert_eq!(text.len(), 1_000);
+        assert!(BASE32.iter().all(|digit| text.contains(char::from(*digit))));
+        assert!(text.bytes().all(|byte| BASE32.contains(&byte)));
     }
 }

@@ -9,8 +9,6 @@ use crate::store::StoreError;
 /// Whom codes belong to that were made by the administrator for nobody in particular.
 pub const ADMIN: &str = "admin";
 
-/// Letters of codes: base32 of RFC 4648 in lower case.
-const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Letters in each of a code's two random parts.
 const PART: usize = 5;
 
@@ -64,10 +62,7 @@ impl Accounts {
 
     /// `<hostname with - for .>-xxxxx-xxxxx`.
     fn new_invite_code(&self) -> String {
-        let random = random::bytes::<{ 2 * PART }>(&*self.0.random);
-        let letters = random.map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
-        let (first, second) = letters.split_at(PART);
-        let [first, second] = [first, second].map(|part| part.iter().collect::<String>());
+        let [first, second] = [(); 2].map(|()| random::base32::<PART>(&*self.0.random));
         format!("{}-{first}-{second}", self.0.settings.hostname.replace('.', "-"))
     }
 }

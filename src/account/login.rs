@@ -1,4 +1,4 @@
-//! Logging in with a password.
+//! Logging in with a password or an app password.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::password::{self, PasswordError, Verdict};
 use super::token::Scope;
-use super::{AccountStatus, Accounts, Session};
+use super::{Account, AccountStatus, Accounts, AppPassword, Session, app_passwords};
 use crate::store::StoreError;
 
 /// Logging in takes at least this long, whatever comes of it, so that its time says nothing.
@@ -47,7 +47,7 @@ pub enum LoginError {
 }
 
 impl Accounts {
-    /// Opens a session for somebody who knows an account's password.
+    /// Opens a session for somebody who knows an account's password or one of its app passwords.
     ///
     /// # Errors
     /// If there is no such account or the password is wrong, in the same words and after the same time.
@@ -71,33 +71,71 @@ impl Accounts {
             None
         };
         let (account, hash) = found.unzip();
-        let hash = hash.flatten();
-        let verdict = self.0.passwords.verify(&login.password, hash.clone()).await?;
-        let Some(account) = account.filter(|_| verdict != Verdict::Wrong) else {
+        let proof = self.prove(&login.password, account.as_ref(), hash.flatten()).await?;
+        let (Some(account), Some(proof)) = (account, proof) else {
             return Err(LoginError::Wrong);
         };
-        let scope = match account.status {
-            AccountStatus::TakenDown if login.allow_takendown => Scope::Takendown,
-            AccountStatus::TakenDown => return Err(LoginError::TakenDown),
-            AccountStatus::Active | AccountStatus::Deactivated => Scope::Access,
+        let session = match (&proof, account.status) {
+            (Proof::AppPassword(password), _) => self.new_session_of(password),
+            (_, AccountStatus::TakenDown) if login.allow_takendown => self.new_session(Scope::Takendown),
+            (_, AccountStatus::TakenDown) => return Err(LoginError::TakenDown),
+            (_, AccountStatus::Active | AccountStatus::Deactivated) => self.new_session(Scope::Access),
         };
-        let new_hash = match (verdict, hash) {
-            (Verdict::RightButOutdated, Some(old)) => Some((old, self.0.passwords.hash(&login.password).await?)),
-            _ => None,
-        };
-        let session = self.new_session(scope);
         let account_id = account.account_id;
         let stored = self.0.store.change(move |tx| {
             Box::pin(async move {
-                if let Some((old, new)) = new_hash {
-                    replace_hash(tx.connection(), account_id, &old, &new).await?;
-                }
+                proof.confirm(tx.connection(), account_id).await?;
                 session.insert(tx.connection(), account_id).await?;
-                Ok::<_, StoreError>(session)
+                Ok::<_, LoginError>(session)
             })
         });
         let session = stored.await?;
         Ok(self.open_session(account, &session))
+    }
+
+    /// What a password proves, if it is the account's or one of its app passwords. Costs the same whether there is an account or not.
+    async fn prove(
+        &self,
+        password: &str,
+        account: Option<&Account>,
+        hash: Option<String>,
+    ) -> Result<Option<Proof>, LoginError> {
+        // App passwords say nothing of who was taken down.
+        if let Some(account) = account.filter(|account| account.status != AccountStatus::TakenDown)
+            && let Some(found) = self.find_app_password(account.account_id, password).await?
+        {
+            return Ok(Some(Proof::AppPassword(found)));
+        }
+        match (self.0.passwords.verify(password, hash.clone()).await?, hash) {
+            (Verdict::RightButOutdated, Some(old)) => Ok(Some(Proof::OutdatedPassword {
+                old,
+                new: self.0.passwords.hash(password).await?,
+            })),
+            (Verdict::Right | Verdict::RightButOutdated, _) => Ok(Some(Proof::Password)),
+            (Verdict::Wrong, _) => Ok(None),
+        }
+    }
+}
+
+/// What somebody who logs in has proven to know.
+enum Proof {
+    /// The account's password.
+    Password,
+    /// The account's password, whose hash is to be replaced.
+    OutdatedPassword { old: String, new: String },
+    /// An app password.
+    AppPassword(AppPassword),
+}
+
+impl Proof {
+    /// Makes sure that the proof still holds when the session begins, and brings an outdated hash up to date.
+    async fn confirm(&self, connection: &mut SqliteConnection, account_id: i64) -> Result<(), LoginError> {
+        match self {
+            Proof::Password => Ok(()),
+            Proof::OutdatedPassword { old, new } => Ok(replace_hash(connection, account_id, old, new).await?),
+            Proof::AppPassword(password) if app_passwords::is_live(connection, account_id, password).await? => Ok(()),
+            Proof::AppPassword(_) => Err(LoginError::Wrong),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod account_row;
 mod activation;
+mod app_passwords;
 mod create;
 mod document;
 mod email;
@@ -30,6 +31,7 @@ use crate::random::Random;
 use crate::store::Store;
 
 pub use activation::{ActivateError, Activation};
+pub use app_passwords::{AppPassword, AppPasswordError, Privilege};
 pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use document::DocumentError;
 pub use handle::HandleError;

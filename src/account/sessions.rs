@@ -7,7 +7,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::refresh::{insert_token, refresh_end};
 use super::status::account_columns;
 use super::token::{RefreshToken, Scope, TokenError};
-use super::{Account, Accounts, MICROS_PER_SECOND};
+use super::{Account, Accounts, AppPassword, MICROS_PER_SECOND};
 use crate::random;
 use crate::store::StoreError;
 
@@ -47,6 +47,7 @@ pub(super) struct NewSession {
     session_id: String,
     token_id: String,
     scope: Scope,
+    app_password: Option<String>,
     /// µs since 1970.
     created_at: i64,
     expires_at: i64,
@@ -167,8 +168,17 @@ impl Accounts {
             session_id: URL_SAFE_NO_PAD.encode(random::bytes::<SESSION_ID_BYTES>(&*self.0.random)),
             token_id: self.new_token_id(),
             scope,
+            app_password: None,
             created_at,
             expires_at: refresh_end(created_at),
+        }
+    }
+
+    /// A new session of somebody who logs in with an app password.
+    pub(super) fn new_session_of(&self, app_password: &AppPassword) -> NewSession {
+        NewSession {
+            app_password: Some(app_password.name.clone()),
+            ..self.new_session(app_password.scope())
         }
     }
 
@@ -206,10 +216,12 @@ impl NewSession {
         .execute(&mut *connection)
         .await?;
         sqlx::query(
-            "INSERT INTO session (session_id, account_id, scope, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO session (session_id, account_id, app_password_name, scope, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&self.session_id)
         .bind(account_id)
+        .bind(self.app_password.as_deref())
         .bind(self.scope.as_str())
         .bind(self.created_at)
         .bind(self.expires_at)

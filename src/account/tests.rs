@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod activation;
+mod app_passwords;
 mod creation;
 mod directory;
 mod sessions;

@@ -22,6 +22,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0003_sync.sql"),
     },
     Migration {
+        version: 4,
+        name: "credentials",
+        sql: include_str!("../../migrations/sqlite/0004_credentials.sql"),
+    },
+    Migration {
         version: 7,
         name: "subject_link",
         sql: include_str!("../../migrations/sqlite/0007_subject_link.sql"),

@@ -10,6 +10,7 @@ mod firehose;
 mod repo_car;
 mod untouched;
 
+mod app_passwords;
 mod command_line;
 mod crash;
 mod creation;

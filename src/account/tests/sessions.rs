@@ -8,7 +8,7 @@ use crate::store::StoreError;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn login(identifier: &str, password: &str) -> Login {
+pub(super) fn login(identifier: &str, password: &str) -> Login {
     Login {
         identifier: identifier.to_owned(),
         password: password.to_owned(),
@@ -16,7 +16,7 @@ fn login(identifier: &str, password: &str) -> Login {
     }
 }
 
-async fn with_alice() -> (TestAccounts, Session) {
+pub(super) async fn with_alice() -> (TestAccounts, Session) {
     let test = TestAccounts::open().await;
     let invite = test.invite(1).await;
     let created = test
@@ -27,7 +27,7 @@ async fn with_alice() -> (TestAccounts, Session) {
     (test, created.session)
 }
 
-async fn execute(test: &TestAccounts, sql: &'static str) {
+pub(super) async fn execute(test: &TestAccounts, sql: &'static str) {
     let done = test.test.store.change(move |tx| {
         Box::pin(async move {
             sqlx::query(sql).execute(tx.connection()).await?;
@@ -37,7 +37,7 @@ async fn execute(test: &TestAccounts, sql: &'static str) {
     done.await.unwrap();
 }
 
-async fn refreshed(test: &TestAccounts, refresh_jwt: &str) -> Result<Session, RefreshError> {
+pub(super) async fn refreshed(test: &TestAccounts, refresh_jwt: &str) -> Result<Session, RefreshError> {
     test.accounts
         .refresh(test.accounts.read_refresh_token(refresh_jwt).unwrap())
         .await

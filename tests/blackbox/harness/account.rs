@@ -38,15 +38,16 @@ impl Account {
         Answer::to(self.api.post(nsid).bearer_auth(&self.access).json(input)).await
     }
 
+    /// A query by this account.
+    pub(crate) async fn query(&self, nsid: &str, params: &[(&str, &str)]) -> Answer {
+        Answer::to(self.api.get(nsid, params).bearer_auth(&self.access))
+            .await
+            .unwrap()
+    }
+
     /// `getSession` with an access token.
     pub(crate) async fn session(&self) -> Answer {
-        Answer::to(
-            self.api
-                .get("com.atproto.server.getSession", &[])
-                .bearer_auth(&self.access),
-        )
-        .await
-        .unwrap()
+        self.query("com.atproto.server.getSession", &[]).await
     }
 
     /// The input of a write of one record; its `$type` is filled in by the server.

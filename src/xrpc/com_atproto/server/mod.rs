@@ -1,8 +1,10 @@
 //! `com.atproto.server.*`.
 
 pub(in crate::xrpc) mod activate_account;
+mod app_password_output;
 pub(in crate::xrpc) mod check_account_status;
 pub(in crate::xrpc) mod create_account;
+pub(in crate::xrpc) mod create_app_password;
 pub(in crate::xrpc) mod create_invite_code;
 pub(in crate::xrpc) mod create_invite_codes;
 pub(in crate::xrpc) mod create_session;
@@ -10,5 +12,7 @@ pub(in crate::xrpc) mod deactivate_account;
 pub(in crate::xrpc) mod delete_session;
 pub(in crate::xrpc) mod describe_server;
 pub(in crate::xrpc) mod get_session;
+pub(in crate::xrpc) mod list_app_passwords;
 pub(in crate::xrpc) mod refresh_session;
+pub(in crate::xrpc) mod revoke_app_password;
 mod session_output;

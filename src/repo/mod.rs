@@ -20,6 +20,7 @@ mod trees;
 mod write;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use atproto_data::{Did, Tid};
 
@@ -74,6 +75,8 @@ struct Inner {
     keys: Arc<SigningKeys>,
     clock: Arc<dyn Clock>,
     clock_id: u16,
+    /// µs since 1970 of the rkey given out last.
+    last_rkey: AtomicU64,
     trees: TreeCache,
     locks: Locks,
     /// Bounds what readers of cold repos may cost the writers.
@@ -94,6 +97,7 @@ impl Repos {
             keys,
             clock,
             clock_id: random % CLOCK_IDS,
+            last_rkey: AtomicU64::new(0),
             trees,
             locks: Locks::default(),
             cold_builds: Semaphore::new(COLD_BUILDS),
@@ -103,14 +107,18 @@ impl Repos {
         }))
     }
 
-    /// A new rkey: a TID of now.
+    /// A new rkey: a TID of now, made strictly increasing so that each of many records in one microsecond has its own.
     pub fn next_rkey(&self) -> Tid {
-        Tid::from_parts(self.0.clock.now_micros().unsigned_abs(), self.0.clock_id)
+        let now = self.0.clock.now_micros().unsigned_abs();
+        let next = |last: u64| now.max(last + 1);
+        let last = self.0.last_rkey.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let (Ok(last) | Err(last)) = last;
+        Tid::from_parts(next(last), self.0.clock_id)
     }
 
     /// A rev after `previous`, whatever the clock does.
     fn next_rev(&self, previous: Tid) -> Tid {
-        let now = self.next_rkey();
+        let now = Tid::from_parts(self.0.clock.now_micros().unsigned_abs(), self.0.clock_id);
         if now.as_u64() > previous.as_u64() {
             now
         } else {
@@ -162,5 +170,19 @@ struct Forget<'r>(&'r Repos, i64);
 impl Drop for Forget<'_> {
     fn drop(&mut self) {
         self.0.forget(self.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::testing::TestRepos;
+
+    #[tokio::test]
+    async fn rkeys_differ_while_the_clock_stands_still() {
+        let test = TestRepos::open().await;
+        let rkeys: BTreeSet<_> = (0..200).map(|_| test.repos.next_rkey().as_u64()).collect();
+        assert_eq!(rkeys.len(), 200);
     }
 }

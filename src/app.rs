@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::{AccountSettings, Accounts};
+use crate::blob::{BlobSettings, Blobs};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ImportsConfig, Secret};
+use crate::config::{BlobStoreConfig, Config, ImportsConfig, Secret};
 use crate::identity::{KeySealer, PlcClient, PlcDirectory, SigningKeys};
 use crate::jobs;
 use crate::random::{self, Random, SystemRandom};
@@ -43,6 +44,8 @@ pub struct ServerDescription {
 pub struct App {
     /// Accounts and sessions.
     pub accounts: Accounts,
+    /// Blobs.
+    pub blobs: Blobs,
     /// Repos and their records.
     pub repos: Repos,
     /// The firehose.
@@ -94,6 +97,7 @@ impl App {
             clock_id,
             config.storage.repo_cache_bytes,
         );
+        let blobs = Blobs::open(store.clone(), &blob_settings(config)?, Arc::clone(&clock))?;
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
         let accounts = Accounts::new(store.clone(), account_settings(config), clock, random, plc, sealer);
         accounts.release_interrupted().await?;
@@ -101,6 +105,7 @@ impl App {
         let leftovers = repos.detached().await?;
         let app = Arc::new(App {
             accounts,
+            blobs,
             repos,
             sequencer,
             imports: config.imports.clone(),
@@ -208,6 +213,21 @@ fn site(config: &Config) -> Site {
             .version
             .clone()
             .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
+    }
+}
+
+fn blob_settings(config: &Config) -> Result<BlobSettings, StartError> {
+    match &config.blobs.store {
+        BlobStoreConfig::Disk {
+            location,
+            temporary_location,
+        } => Ok(BlobSettings {
+            location: location.clone(),
+            temporary_location: temporary_location.clone(),
+        }),
+        BlobStoreConfig::S3(_) => {
+            Err("PDS_BLOBSTORE_S3_BUCKET: this version keeps blobs on disk only; unset it".into())
+        }
     }
 }
 

@@ -12,6 +12,8 @@ const PRUNE_EVERY: Duration = Duration::from_mins(10);
 const SETTLE_EVERY: Duration = Duration::from_mins(1);
 /// How often expired sessions are removed.
 const SESSIONS_EVERY: Duration = Duration::from_hours(1);
+/// How often blobs that nobody needs are removed.
+const BLOBS_EVERY: Duration = Duration::from_mins(1);
 
 /// Starts all of it; it ends when the server stops.
 pub(crate) fn start(app: &Arc<App>) {
@@ -35,6 +37,9 @@ pub(crate) fn start(app: &Arc<App>) {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    });
+    repeat(app, BLOBS_EVERY, "remove blobs", |app| async move {
+        app.blobs.collect().await.map(drop).map_err(|error| error.to_string())
     });
 }
 

@@ -1,8 +1,8 @@
 //! What can go wrong with repos and records.
 
-use atproto_data::Cid;
 use atproto_repo::mst::MstError;
 
+use crate::blob::BlobRefError;
 use crate::store::StoreError;
 
 /// Why a record is refused before any repo is looked at.
@@ -48,9 +48,9 @@ pub enum RepoError {
     /// A record to be changed or deleted is not there.
     #[error("Could not locate record: {0}")]
     RecordMissing(String),
-    /// A record refers to a blob that was not uploaded.
-    #[error("Could not find blob: {0}")]
-    BlobNotFound(Cid),
+    /// A record refers to a blob that it may not refer to.
+    #[error(transparent)]
+    Blob(#[from] BlobRefError),
     /// More operations than one commit may have.
     #[error("Too many writes. Max: {max}")]
     TooManyWrites {

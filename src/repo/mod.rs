@@ -3,6 +3,7 @@
 //! Records are the truth, the MST is derived: the `record` table in key order gives the tree, which lives in a bounded cache and has to
 //! give the `data` CID that the signed head names (docs/adr/0001-one-transaction-derived-mst.md).
 
+mod blob_changes;
 mod blob_refs;
 mod collections;
 mod difference;

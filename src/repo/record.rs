@@ -5,8 +5,9 @@ use atproto_data::{Cid, Map, Nsid, RecordKey, Value, cbor};
 use atproto_repo::mst::MAX_KEY_BYTES;
 
 use super::RecordError;
-use super::blob_refs::{BlobRef, blob_refs};
+use super::blob_refs::blob_refs;
 use super::subject_link::subject_link;
+use crate::blob::BlobRef;
 
 /// The most bytes of DAG-CBOR in one record.
 const MAX_RECORD_BYTES: usize = 1_000_000;

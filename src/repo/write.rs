@@ -11,7 +11,7 @@ use atproto_repo::mst::{Action, Operation, Tree};
 
 use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
-use crate::store::{CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
+use crate::store::{BlobChanges, CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
 
 /// The most operations in one commit (sync 1.1).
 const MAX_WRITES: usize = 200;
@@ -48,15 +48,6 @@ impl Repos {
         if writes.len() > MAX_WRITES {
             return Err(RepoError::TooManyWrites { max: MAX_WRITES });
         }
-        if let Some(blob) = writes
-            .iter()
-            .filter_map(RecordWrite::record)
-            .flat_map(|record| &record.blobs)
-            .next()
-        {
-            // No blob can have been uploaded yet.
-            return Err(RepoError::BlobNotFound(blob.cid));
-        }
         let repos = self.clone();
         // A caller that goes away must not leave the cached tree behind the stored one.
         let task = tokio::spawn(async move { repos.write_locked(&repo, writes, swap_commit).await });
@@ -85,9 +76,11 @@ impl Repos {
             self.0.trees.keep(repo.repo_id, old);
             return Ok(Written { commit: None });
         }
+        let blobs = self.blob_changes(repo, &old.tree, &operations, &writes).await?;
         let key = self.signing_key(&old.did).await?;
         let (new, mut write) = self.commit(repo, &old, &operations, &writes, &key)?;
         write.subject_links.removed = unlinked;
+        write.blobs = blobs;
         let info = CommitInfo {
             cid: new.commit_cid,
             rev: new.rev,
@@ -139,6 +132,7 @@ impl Repos {
             subject_links: net.links(),
             collections_begun: collections::absent(&old.tree, net.created()),
             collections_ended: collections::absent(&tree, net.deleted()),
+            blobs: BlobChanges::default(),
             event: Some(event),
         };
         let new = LoadedRepo {

@@ -144,7 +144,7 @@ fn refusal(error: &(dyn Error + 'static), too_large: XrpcError) -> XrpcError {
 }
 
 /// The type and subtype of the `Content-Type` header.
-fn media_type(headers: &HeaderMap) -> Result<&str, XrpcError> {
+pub(super) fn media_type(headers: &HeaderMap) -> Result<&str, XrpcError> {
     let missing = || XrpcError::invalid_request("Request encoding (Content-Type) required but not provided");
     let value = headers
         .get(header::CONTENT_TYPE)

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use super::body::Chunks;
+use super::body::{self, Chunks};
 use super::error::XrpcError;
 use super::input::Input;
 use super::listen::Peer;
@@ -37,6 +37,14 @@ impl<C> Call<C> {
     /// A header's value, if it is there and is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.parts.headers.get(name)?.to_str().ok()
+    }
+
+    /// The type and subtype of the body, without parameters: a method that accepts media is called with both.
+    ///
+    /// # Errors
+    /// 400 `InvalidRequest` if there is no `Content-Type`, or a malformed one.
+    pub fn media_type(&self) -> Result<&str, XrpcError> {
+        body::media_type(&self.parts.headers)
     }
 
     /// The other end of the connection: a client or a reverse proxy. `None` only where there is no connection, as in tests.

@@ -5,6 +5,7 @@
 pub mod application;
 pub mod auth;
 pub mod body;
+pub mod byte_range;
 pub mod call;
 pub mod error;
 pub mod format;

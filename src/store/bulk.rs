@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{CommitWrite, ImportedRows, RecordRow, SequencedEvent, StoreError, SubjectLinkRow};
+use super::{CommitWrite, ImportedRows, RecordRow, SequencedEvent, StoreError, SubjectLinkRow, blob_rows};
 
 /// Rows per statement. Few distinct sizes keep the cache of prepared statements small.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
-type Query = sqlx::query::Query<'static, super::Db, SqliteArguments>;
+pub(super) type Query = sqlx::query::Query<'static, super::Db, SqliteArguments>;
 
 /// A statement that repeats a group of placeholders once per row.
-struct Bulk {
-    before: &'static str,
+pub(super) struct Bulk {
+    pub(super) before: &'static str,
     /// One row with `?` for each value, written as numbered parameters.
-    row: &'static str,
-    after: &'static str,
+    pub(super) row: &'static str,
+    pub(super) after: &'static str,
 }
 
 const EVENTS: Bulk = Bulk {
@@ -84,10 +84,12 @@ pub(super) async fn write_imported(
     COLLECTIONS_BEGUN.run(connection, &begun, bind_collection).await?;
     let links: Vec<_> = rows.subject_links.iter().map(|row| (repo_id, row)).collect();
     SUBJECT_LINKS_ADDED.run(connection, &links, bind_subject_link).await?;
+    blob_rows::write_imported(connection, repo_id, &rows.blob_refs).await?;
     PUTS.run(connection, &rows.records, |query, put| {
         bind_put(query, repo_id, rev, put)
     })
-    .await
+    .await?;
+    Ok(())
 }
 
 /// Writes the rows of all commits of a group. Each commit comes with its event, if it has one.
@@ -147,7 +149,8 @@ pub(super) async fn write(
     PUTS.run(connection, &puts, |query, (commit, put)| {
         bind_put(query, commit.repo_id, commit.rev, put)
     })
-    .await
+    .await?;
+    blob_rows::write(connection, commits).await
 }
 
 /// The subject links that each commit names, with its repo; mostly none.
@@ -190,30 +193,37 @@ fn bind_collection(query: Query, (collection, repo_id): &(&str, i64)) -> Query {
 }
 
 impl Bulk {
-    async fn run<T>(
+    /// Returns the number of rows affected.
+    pub(super) async fn run<T>(
         &self,
         connection: &mut SqliteConnection,
         mut rows: &[T],
         bind: impl Fn(Query, &T) -> Query,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
+        let mut affected = 0;
         for size in SIZES {
             while rows.len() >= size {
                 let (now, later) = rows.split_at(size);
                 let query = sqlx::query(AssertSqlSafe(self.sql(size)));
-                now.iter().fold(query, &bind).execute(&mut *connection).await?;
+                affected += now
+                    .iter()
+                    .fold(query, &bind)
+                    .execute(&mut *connection)
+                    .await?
+                    .rows_affected();
                 rows = later;
             }
         }
-        Ok(())
+        Ok(affected)
     }
 
     /// What stands between rows: values are listed; conditions are alternatives, each of which SQLite looks up in the index, while it
     /// would scan the table for a list of row values.
     fn separator(&self) -> &'static str {
-        if self.before.starts_with("DELETE") {
-            " OR "
-        } else {
+        if self.before.starts_with("INSERT") {
             ", "
+        } else {
+            " OR "
         }
     }
 
@@ -248,7 +258,7 @@ mod tests {
     use super::*;
     use crate::store::testing::TestStore;
 
-    const ALL: [&Bulk; 8] = [
+    const ALL: [&Bulk; 12] = [
         &EVENTS,
         &HEADS,
         &PUTS,
@@ -257,6 +267,10 @@ mod tests {
         &COLLECTIONS_ENDED,
         &SUBJECT_LINKS_ADDED,
         &SUBJECT_LINKS_REMOVED,
+        &blob_rows::BLOB_REFS_ADDED,
+        &blob_rows::BLOB_REFS_REMOVED,
+        &blob_rows::BLOBS_KEPT,
+        &blob_rows::BLOBS_RELEASED,
     ];
 
     #[test]

@@ -45,6 +45,9 @@ pub enum StoreError {
         /// Version of the linked library.
         found: String,
     },
+    /// A blob that a record of the commit refers to was removed meanwhile; nothing of the commit is stored.
+    #[error("a blob of the record is gone; upload it again")]
+    BlobGone,
     /// A write error stopped all writes.
     #[error("writes are stopped after an I/O error; check the disk, then restart")]
     WritesStopped,

@@ -17,6 +17,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0001_init.sql"),
     },
     Migration {
+        version: 2,
+        name: "blobs",
+        sql: include_str!("../../migrations/sqlite/0002_blobs.sql"),
+    },
+    Migration {
         version: 3,
         name: "sync",
         sql: include_str!("../../migrations/sqlite/0003_sync.sql"),

@@ -3,6 +3,7 @@
 //! Everything durable is one SQLite file (WAL, `synchronous=FULL`). Readers are a pool and never wait; every change goes through the
 //! one writer task, which runs what is queued as one group transaction and acknowledges after one fsync (docs/ARCHITECTURE.md).
 
+mod blob_rows;
 mod bulk;
 mod error;
 mod lock;
@@ -23,7 +24,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 
 pub use error::StoreError;
-pub use queue::{CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
+pub use queue::{BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
 pub use sequence::{Sequence, SequencedEvent};
 pub use tx::Tx;
 

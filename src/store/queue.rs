@@ -49,6 +49,26 @@ pub struct ImportedRows {
     pub collections_begun: Vec<String>,
     /// Rows of `subject_link` of the records.
     pub subject_links: Vec<SubjectLinkRow>,
+    /// References of the records to blobs.
+    pub blob_refs: Vec<BlobRefRow>,
+}
+
+/// That a record refers to a blob.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BlobRefRow {
+    /// `collection/rkey` of the record.
+    pub path: String,
+    /// The blob.
+    pub cid: Cid,
+}
+
+/// What a commit changes about the blobs that its repo's records refer to. Most commits change nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlobChanges {
+    /// References that were not there before; their blobs become permanent.
+    pub added: Vec<BlobRefRow>,
+    /// References that are no more; blobs that no record refers to then are to be deleted.
+    pub removed: Vec<BlobRefRow>,
 }
 
 /// One commit of one repo, complete: everything that becomes durable together.
@@ -74,6 +94,8 @@ pub struct CommitWrite {
     pub collections_begun: Vec<String>,
     /// Collections of which the repo has no record any more.
     pub collections_ended: Vec<String>,
+    /// What changes about the blobs that the records refer to.
+    pub blobs: BlobChanges,
     /// The `#commit` event; absent for a repo whose account is inactive.
     pub event: Option<EventBody>,
 }

@@ -1,6 +1,7 @@
 //! The XRPC methods: one method, one file, found by its NSID. Handlers parse, call the domain and answer; no SQL here.
 
 mod auth;
+mod blob_cursor;
 mod caller;
 mod com_atproto;
 mod record_json;
@@ -27,8 +28,10 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::repo::describe_repo::METHOD,
     com_atproto::repo::get_record::METHOD,
     com_atproto::repo::import_repo::METHOD,
+    com_atproto::repo::list_missing_blobs::METHOD,
     com_atproto::repo::list_records::METHOD,
     com_atproto::repo::put_record::METHOD,
+    com_atproto::repo::upload_blob::METHOD,
     com_atproto::server::activate_account::METHOD,
     com_atproto::server::check_account_status::METHOD,
     com_atproto::server::create_account::METHOD,
@@ -43,6 +46,7 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::server::list_app_passwords::METHOD,
     com_atproto::server::refresh_session::METHOD,
     com_atproto::server::revoke_app_password::METHOD,
+    com_atproto::sync::get_blob::METHOD,
     com_atproto::sync::get_blocks::METHOD,
     com_atproto::sync::get_checkout::METHOD,
     com_atproto::sync::get_head::METHOD,
@@ -50,6 +54,7 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::sync::get_record::METHOD,
     com_atproto::sync::get_repo::METHOD,
     com_atproto::sync::get_repo_status::METHOD,
+    com_atproto::sync::list_blobs::METHOD,
     com_atproto::sync::list_repos::METHOD,
     com_atproto::sync::list_repos_by_collection::METHOD,
     com_atproto::sync::subscribe_repos::METHOD,

@@ -3,6 +3,7 @@
 use atproto_data::{Did, Nsid, RecordKey};
 
 use crate::account::{Account, AccountStatus};
+use crate::blob::BlobRefError;
 use crate::repo::RepoError;
 use crate::server::XrpcError;
 use crate::store::StoreError;
@@ -16,7 +17,10 @@ pub(super) fn record_uri(did: &Did, collection: &Nsid, rkey: &RecordKey) -> Stri
 pub(super) fn own_repo_error(error: RepoError) -> XrpcError {
     match error {
         RepoError::InvalidSwap(message) => XrpcError::bad_request("InvalidSwap", message),
-        RepoError::BlobNotFound(_) => XrpcError::bad_request("BlobNotFound", error.to_string()),
+        RepoError::Blob(error) => blob_ref_error(error),
+        RepoError::Store(StoreError::BlobGone) => {
+            XrpcError::bad_request("BlobNotFound", StoreError::BlobGone.to_string())
+        }
         RepoError::Inactive => XrpcError::unauthorized("AccountDeactivated", "Account is deactivated"),
         RepoError::RecordExists(_)
         | RepoError::RecordMissing(_)
@@ -25,6 +29,17 @@ pub(super) fn own_repo_error(error: RepoError) -> XrpcError {
         | RepoError::Tree(_) => XrpcError::invalid_request(error.to_string()),
         other => read_error(other),
     }
+}
+
+/// Why a record may not refer to a blob.
+fn blob_ref_error(error: BlobRefError) -> XrpcError {
+    let name = match error {
+        BlobRefError::NotFound(_) => "BlobNotFound",
+        BlobRefError::MimeType { .. } => "InvalidMimeType",
+        BlobRefError::Size { .. } => "InvalidSize",
+        BlobRefError::Store(error) => return read_error(RepoError::Store(error)),
+    };
+    XrpcError::bad_request(name, error.to_string())
 }
 
 /// An error of a read.

@@ -11,6 +11,7 @@ mod repo_car;
 mod untouched;
 
 mod app_passwords;
+mod blobs;
 mod command_line;
 mod crash;
 mod creation;

@@ -7,9 +7,10 @@ use tokio::sync::mpsc;
 
 use super::ImportError;
 use super::imported_car::{ImportedCar, ImportedRecord};
+use crate::repo::blob_refs::blobs_of;
 use crate::repo::subject_link::link_of;
 use crate::repo::{RepoError, Repos};
-use crate::store::{ImportedRows, RecordRow, StoreError, SubjectLinkRow};
+use crate::store::{BlobRefRow, ImportedRows, RecordRow, StoreError, SubjectLinkRow};
 
 /// Records written in one transaction: other writers wait no longer than that.
 const CHUNK_RECORDS: usize = 500;
@@ -127,6 +128,11 @@ impl Chunk {
                 path: record.path.to_owned(),
             });
         }
+        let blobs = blobs_of(record.content).into_iter().map(|cid| BlobRefRow {
+            path: record.path.to_owned(),
+            cid,
+        });
+        self.rows.blob_refs.extend(blobs);
         self.bytes += record.content.len();
         self.rows.records.push(RecordRow {
             path: record.path.to_owned(),
@@ -155,11 +161,13 @@ async fn remove_chunk(connection: &mut sqlx::SqliteConnection, repo_id: i64) -> 
 }
 
 /// The tables of which a repo may have many rows.
-const REMOVE_CHUNK: [&str; 3] = [
+const REMOVE_CHUNK: [&str; 4] = [
     "DELETE FROM record WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \
      (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
     "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
      (SELECT link FROM subject_link WHERE repo_id = $1 ORDER BY link LIMIT $2) AS chunk)",
+    "DELETE FROM blob_ref WHERE repo_id = $1 AND cid <= (SELECT max(cid) FROM \
+     (SELECT cid FROM blob_ref WHERE repo_id = $1 ORDER BY cid LIMIT $2) AS chunk)",
     "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
      (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
 ];

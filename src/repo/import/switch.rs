@@ -10,6 +10,7 @@ use sqlx::Row as _;
 
 use super::ImportError;
 use super::imported_car::ImportedCar;
+use crate::blob::settle_references;
 use crate::repo::load::{cid_column, rev_column};
 use crate::repo::{RepoRef, Repos};
 use crate::store::{StoreError, Tx};
@@ -88,6 +89,7 @@ impl Switch {
                 .execute(tx.connection())
                 .await?;
         }
+        settle_references(tx.connection(), &self.repo.did, self.repos.0.clock.now_micros()).await?;
         if old.active { self.tell(tx, &old).await } else { Ok(()) }
     }
 

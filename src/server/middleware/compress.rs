@@ -17,8 +17,11 @@ pub(in crate::server) fn layer() -> CompressionLayer<And<SizeAbove, Compressible
         .compress_when(worth_it)
 }
 
-/// Says in one `Vary` header that answers depend on `Accept-Encoding`, besides what they depend on already.
+/// Says in one `Vary` header that answers depend on `Accept-Encoding`, besides what they depend on already. Attachments do not.
 pub(in crate::server) async fn vary(mut response: Response) -> Response {
+    if response.headers().contains_key(header::CONTENT_DISPOSITION) {
+        return response;
+    }
     let headers = response.headers_mut();
     let before: Vec<_> = headers
         .get_all(header::VARY)

@@ -27,8 +27,8 @@ struct Output {
     repo_blocks: u64,
     indexed_records: u64,
     private_state_values: u64,
-    expected_blobs: u64,
-    imported_blobs: u64,
+    expected_blobs: i64,
+    imported_blobs: i64,
 }
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
@@ -39,6 +39,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         .is_did_valid(account)
         .await
         .map_err(|error| XrpcError::internal(&error))?;
+    let blobs = app.blobs.counts(&account.did, account.repo_id).await;
+    let blobs = blobs.map_err(|error| XrpcError::internal(&error))?;
     respond::json(&Output {
         activated: account.status.is_active(),
         valid_did,
@@ -47,9 +49,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         repo_blocks: 1 + count_blocks(&repo.tree),
         indexed_records: repo.tree.len(),
         private_state_values: 0,
-        // Blobs are not kept yet.
-        expected_blobs: 0,
-        imported_blobs: 0,
+        expected_blobs: blobs.expected,
+        imported_blobs: blobs.imported,
     })
 }
 

@@ -1,0 +1,245 @@
+//! Blobs as files: `<location>/<two hex digits>/<DID>/<CID>`. A file appears there complete and durable, or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use atproto_data::{Cid, Did};
+use sha2::{Digest as _, Sha256};
+use tempfile::{NamedTempFile, TempPath};
+
+use super::{BlobContent, BlobSettings};
+
+/// What the files of unfinished uploads are called; those that a crash left are removed at start.
+const UPLOAD_PREFIX: &str = "pds-upload-";
+/// Up to so many bytes are read at once; more are streamed from the file.
+const READ_AT_ONCE: u64 = 256 << 10;
+/// The longest name of a file on Linux, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// Why the directories of the blobs cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobStoreError {
+    /// A directory cannot be made or read.
+    #[error("cannot use the blob directory {path}: {source}")]
+    Directory {
+        /// The directory.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be moved from one directory to the other.
+    #[error(
+        "{temporary} is on another file system than {location}: set PDS_BLOBSTORE_DISK_TMP_LOCATION to a directory on the same one"
+    )]
+    OtherFileSystem {
+        /// Directory of unfinished uploads.
+        temporary: String,
+        /// Directory of blobs.
+        location: String,
+    },
+}
+
+#[derive(Debug)]
+pub(super) struct DiskStore {
+    location: PathBuf,
+    temporary: PathBuf,
+}
+
+impl DiskStore {
+    pub(super) fn open(settings: &BlobSettings) -> Result<DiskStore, BlobStoreError> {
+        let store = DiskStore {
+            location: settings.location.clone(),
+            temporary: settings.temporary_location.clone(),
+        };
+        let location = prepare(&store.location)?;
+        let temporary = prepare(&store.temporary)?;
+        if location != temporary {
+            return Err(BlobStoreError::OtherFileSystem {
+                temporary: store.temporary.display().to_string(),
+                location: store.location.display().to_string(),
+            });
+        }
+        remove_unfinished(&store.temporary).map_err(|source| unusable(&store.temporary, source))?;
+        Ok(store)
+    }
+
+    /// A new file for an upload; removed when dropped.
+    pub(super) fn new_upload(&self) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new()
+            .prefix(UPLOAD_PREFIX)
+            .tempfile_in(&self.temporary)
+    }
+
+    /// Moves an upload, whose content is durable, into its place.
+    pub(super) async fn put(self: &Arc<Self>, did: &Did, cid: &Cid, upload: TempPath) -> io::Result<()> {
+        let (store, directory) = (Arc::clone(self), self.directory(did));
+        let path = directory.join(cid.to_string());
+        blocking(move || {
+            if !directory.is_dir() {
+                store.create(&directory)?;
+            }
+            upload.persist(&path).map_err(|error| error.error)?;
+            sync_directory(&directory)
+        })
+        .await
+    }
+
+    /// A part of a blob, if its file is there and has the size that it should have.
+    pub(super) async fn get(
+        &self,
+        did: &Did,
+        cid: &Cid,
+        size: u64,
+        start: u64,
+        length: u64,
+    ) -> io::Result<Option<BlobContent>> {
+        let path = self.directory(did).join(cid.to_string());
+        blocking(move || {
+            let mut file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            if file.metadata()?.len() != size {
+                return Err(io::Error::other(format!("{} is not {size} bytes long", path.display())));
+            }
+            file.seek(SeekFrom::Start(start))?;
+            if length > READ_AT_ONCE {
+                return Ok(Some(BlobContent::File(tokio::fs::File::from_std(file), length)));
+            }
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            file.take(length).read_to_end(&mut bytes)?;
+            Ok(Some(BlobContent::Memory(bytes)))
+        })
+        .await
+    }
+
+    /// Removes a blob, and its account's directory after the last one. That there is none is fine.
+    pub(super) async fn delete(&self, did: &Did, cid: &Cid) -> io::Result<()> {
+        let directory = self.directory(did);
+        let path = directory.join(cid.to_string());
+        blocking(move || {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            // Refused as long as something is in it.
+            let _ = fs::remove_dir(directory);
+            Ok(())
+        })
+        .await
+    }
+
+    /// An account's directory. A DID that is too long for a name (a `did:web` of the longest host) goes by its hash.
+    fn directory(&self, did: &Did) -> PathBuf {
+        let digest = hex(&Sha256::digest(did.as_str()));
+        let name = if did.as_str().len() <= LONGEST_NAME {
+            did.as_str()
+        } else {
+            &digest
+        };
+        self.location.join(&digest[..2]).join(name)
+    }
+
+    /// Makes an account's directory so that it survives a power cut.
+    fn create(&self, directory: &Path) -> io::Result<()> {
+        fs::create_dir_all(directory)?;
+        sync_directory(&self.location)?;
+        directory.parent().map_or(Ok(()), sync_directory)
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Makes a directory and says on which device it is.
+fn prepare(directory: &Path) -> Result<u64, BlobStoreError> {
+    let made = fs::create_dir_all(directory).and_then(|()| fs::metadata(directory));
+    made.map(|metadata| metadata.dev())
+        .map_err(|source| unusable(directory, source))
+}
+
+fn unusable(directory: &Path, source: io::Error) -> BlobStoreError {
+    BlobStoreError::Directory {
+        path: directory.display().to_string(),
+        source,
+    }
+}
+
+/// Only what this server left: an operator may have named a directory that others use too.
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(UPLOAD_PREFIX) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Runs work with files where it may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn open(directory: &Path) -> Result<DiskStore, BlobStoreError> {
+        DiskStore::open(&BlobSettings {
+            location: directory.join("blocks"),
+            temporary_location: directory.join("blocks/tempt"),
+        })
+    }
+
+    #[test]
+    fn every_did_has_a_directory_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).unwrap();
+        let alice = store.directory(&"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap());
+        assert!(alice.ends_with("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"));
+        let host = format!("{0}.{0}.{0}.{1}.test", "a".repeat(63), "b".repeat(56));
+        let long = store.directory(&format!("did:web:{host}").parse().unwrap());
+        assert_eq!(long.file_name().unwrap().len(), 64, "its hash");
+        assert_eq!(long.parent().unwrap().parent(), alice.parent().unwrap().parent());
+    }
+
+    #[test]
+    fn what_a_crash_left_is_removed_at_start_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(directory.path()).unwrap();
+        let upload = store.new_upload().unwrap();
+        let left = upload.keep().unwrap().1;
+        let others = left.with_file_name("notes.txt");
+        fs::write(&others, "mine").unwrap();
+        open(directory.path()).unwrap();
+        assert!(!left.exists());
+        assert!(others.exists());
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("blocks"), "a file").unwrap();
+        let error = open(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("blocks"), "{error}");
+    }
+}

@@ -1,0 +1,143 @@
+//! Uploading: bytes to a file, the file into its place, its row.
+
+use std::io;
+
+use atproto_data::{Cid, Did};
+
+use super::Blobs;
+use super::disk::blocking;
+use super::rows;
+use super::spool::{Full, Spool, Spooled};
+use crate::store::StoreError;
+
+/// The most blobs of an account that no record refers to, and…
+const UNREFERENCED_BLOBS: i64 = 1_000;
+/// …the most bytes in them: what somebody can make the server keep for nothing.
+const UNREFERENCED_BYTES: i64 = 4 << 30;
+/// The longest media type, in bytes (RFC 6838 §4.2: two names of 127 characters).
+const MAX_MEDIA_TYPE_BYTES: usize = 255;
+
+/// An upload that has begun. Dropping it leaves nothing behind.
+pub struct Upload {
+    blobs: Blobs,
+    /// Away while it is written to.
+    spool: Option<Box<Spool>>,
+}
+
+/// A blob as it was taken in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadedBlob {
+    /// Its CID.
+    pub cid: Cid,
+    /// Its media type.
+    pub mime_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Why an upload is refused. Nothing of it is kept.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// A moderator took the blob down.
+    #[error("Blob has been takendown, cannot re-upload")]
+    TakenDown,
+    /// The account has too much that no record refers to.
+    #[error("Too many blobs that no record refers to: use them, or wait until they are removed after some hours")]
+    TooManyUnreferenced,
+    /// The media type is longer than any.
+    #[error("Content-Type is too long: at most {MAX_MEDIA_TYPE_BYTES} bytes are allowed")]
+    MediaTypeTooLong,
+    /// The disk.
+    #[error("blob file: {0}")]
+    File(#[from] io::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A bug of ours, logged where it happened.
+    #[error("the upload did not finish")]
+    Aborted,
+}
+
+impl Blobs {
+    /// Begins an upload.
+    pub fn upload(&self) -> Upload {
+        Upload {
+            blobs: self.clone(),
+            spool: Some(Box::new(Spool::new(self.0.disk.clone()))),
+        }
+    }
+
+    /// Puts a file into its place and makes its row.
+    async fn keep(&self, did: &Did, blob: UploadedBlob, file: tempfile::TempPath) -> Result<UploadedBlob, UploadError> {
+        // The collector stays away as long as the file and its row may disagree.
+        let _placing = self.0.placing.read().await;
+        self.begin(did, &blob).await?;
+        self.0.disk.put(did, &blob.cid, file).await?;
+        let (owner, row, now) = (did.clone(), blob.clone(), self.0.clock.now_micros());
+        let finished = self.0.store.change(move |tx| {
+            Box::pin(async move { rows::finish_upload(tx.connection(), &owner, &row.cid, &row.mime_type, now).await })
+        });
+        finished.await?;
+        Ok(blob)
+    }
+
+    /// Makes sure that the blob has a row before its file is there.
+    async fn begin(&self, did: &Did, blob: &UploadedBlob) -> Result<(), UploadError> {
+        let mut reader = self.0.store.read().await?;
+        match rows::find(&mut reader, did, &blob.cid).await? {
+            Some(row) if row.taken_down => return Err(UploadError::TakenDown),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let (blobs, bytes) = rows::temporary(&mut reader, did).await?;
+        drop(reader);
+        if blobs >= UNREFERENCED_BLOBS || bytes >= UNREFERENCED_BYTES {
+            return Err(UploadError::TooManyUnreferenced);
+        }
+        let (owner, row, now) = (did.clone(), blob.clone(), self.0.clock.now_micros());
+        let begun = self
+            .0
+            .store
+            .change(move |tx| Box::pin(async move { rows::begin_upload(tx.connection(), &owner, &row, now).await }));
+        Ok(begun.await?)
+    }
+}
+
+impl Upload {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), UploadError> {
+        let mut spool = self.spool.take().ok_or(UploadError::Aborted)?;
+        if spool.push(bytes) == Full::Yes {
+            spool = blocking(move || spool.write().map(|()| spool)).await?;
+        }
+        self.spool = Some(spool);
+        Ok(())
+    }
+
+    /// Ends the upload of an account: the blob is durable when this returns. `declared` is the media type that the client names; what the
+    /// first bytes say is worth more.
+    ///
+    /// # Errors
+    /// Why the blob is not taken.
+    pub async fn finish(mut self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
+        if declared.len() > MAX_MEDIA_TYPE_BYTES {
+            return Err(UploadError::MediaTypeTooLong);
+        }
+        let spool = self.spool.take().ok_or(UploadError::Aborted)?;
+        let Spooled {
+            path,
+            cid,
+            size,
+            sniffed,
+        } = blocking(move || spool.finish()).await?;
+        let mime_type = sniffed.map_or_else(|| declared.to_ascii_lowercase(), str::to_owned);
+        let blob = UploadedBlob { cid, mime_type, size };
+        let did = did.clone();
+        // A caller that goes away must not leave a file where the collector has just been.
+        let task = tokio::spawn(async move { self.blobs.keep(&did, blob, path).await });
+        task.await.map_err(|_| UploadError::Aborted)?
+    }
+}

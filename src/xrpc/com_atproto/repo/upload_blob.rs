@@ -1,0 +1,85 @@
+//! `com.atproto.repo.uploadBlob`: bytes that records of the caller can refer to.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use crate::app::App;
+use crate::blob::{UploadError, UploadedBlob};
+use crate::repo::RepoError;
+use crate::server::auth::Status;
+use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
+use crate::xrpc::Call;
+use crate::xrpc::repo_error::read_error;
+
+/// A deactivated account uploads while it moves in.
+const AUTH: Auth = Auth::AccessOrService(Access::STANDARD.status(Status::NotTakendown));
+
+pub(crate) const METHOD: Method<App> =
+    Method::procedure("com.atproto.repo.uploadBlob", AUTH, Accepts::AnyMedia, |app, call| {
+        Box::pin(handle(app, call))
+    });
+
+#[derive(Serialize)]
+struct Output {
+    blob: Blob,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Blob {
+    #[serde(rename = "$type")]
+    kind: &'static str,
+    r#ref: Link,
+    mime_type: String,
+    size: u64,
+}
+
+#[derive(Serialize)]
+struct Link {
+    #[serde(rename = "$link")]
+    link: String,
+}
+
+async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
+    let did = call.caller.access()?.account.did.clone();
+    let declared = call.media_type()?.to_owned();
+    let limit = usize::try_from(app.description.blob_upload_limit).unwrap_or(usize::MAX);
+    let mut chunks = call.take_chunks(limit)?;
+    let mut upload = app.blobs.upload();
+    while let Some(chunk) = chunks.next().await? {
+        upload.write(&chunk).await.map_err(refusal)?;
+    }
+    let blob = upload.finish(&did, &declared).await.map_err(refusal)?;
+    respond::json(&Output { blob: blob.into() })
+}
+
+impl From<UploadedBlob> for Blob {
+    fn from(blob: UploadedBlob) -> Blob {
+        Blob {
+            kind: "blob",
+            r#ref: Link {
+                link: blob.cid.to_string(),
+            },
+            mime_type: blob.mime_type,
+            size: blob.size,
+        }
+    }
+}
+
+fn refusal(error: UploadError) -> XrpcError {
+    match error {
+        UploadError::TakenDown | UploadError::MediaTypeTooLong => XrpcError::invalid_request(error.to_string()),
+        UploadError::TooManyUnreferenced => {
+            XrpcError::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", error.to_string())
+        }
+        UploadError::File(cause) if matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+            tracing::error!(%cause, "the disk of the blobs is full");
+            XrpcError::not_enough_resources("The server cannot store blobs at the moment, try again later")
+        }
+        UploadError::Store(error) => read_error(RepoError::Store(error)),
+        other => XrpcError::internal(&other),
+    }
+}

@@ -414,3 +414,40 @@ async fn listings_are_paged_by_cid() {
         (&json!(6), &json!(6))
     );
 }
+
+#[tokio::test]
+async fn what_an_imported_repo_refers_to_is_missing_until_it_is_uploaded() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let (kept, lost) = ("kept through the import", "gone before it");
+    let mut blobs = Vec::new();
+    for (rkey, bytes) in [("kept", kept), ("lost", lost)] {
+        let blob = uploaded(&alice, "text/plain", bytes).await;
+        refer(&alice, rkey, &blob).await.ok();
+        blobs.push(blob);
+    }
+    let backup = alice.export().await;
+    alice.delete(FILE, "lost").await;
+    let import = alice.api.post("com.atproto.repo.importRepo").bearer_auth(&alice.access);
+    let import = import.header("content-type", "application/vnd.ipld.car").body(backup);
+    Answer::to(import).await.unwrap().ok();
+
+    let missing = async |limit: &str| {
+        let request = app.api.get("com.atproto.repo.listMissingBlobs", &[("limit", limit)]);
+        Answer::to(request.bearer_auth(&alice.access)).await.unwrap().ok()
+    };
+    let (did, cid) = (alice.did.as_str(), cid(&blobs[1]));
+    let expected = json!({
+        "cursor": cid,
+        "blobs": [{"cid": cid, "recordUri": format!("at://{did}/{FILE}/lost")}],
+    });
+    assert_eq!(missing("1").await, expected);
+    assert_not_found(&app, did, cid).await;
+    uploaded(&alice, "text/plain", lost).await;
+    assert_eq!(missing("1000").await, json!({"blobs": []}));
+    assert_eq!(get(&app, did, cid).await.bytes(), lost.as_bytes());
+    assert_eq!(
+        get(&app, did, blobs[0]["ref"]["$link"].as_str().unwrap()).await.bytes(),
+        kept.as_bytes()
+    );
+}

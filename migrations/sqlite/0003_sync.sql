@@ -8,6 +8,9 @@ CREATE INDEX repo_collection_repo ON repo_collection (repo_id);
 INSERT INTO repo_collection (collection, repo_id)
 SELECT DISTINCT substr(path, 1, instr(path, '/') - 1), repo_id FROM record;
 
+-- Few records are taken down, so this index is small; an import looks for them in the repo that it replaces.
+CREATE INDEX record_taken_down ON record (repo_id, path) WHERE takedown_ref IS NOT NULL;
+
 -- Repos that no account refers to: one that is being imported, or one whose records are being removed. Start-up removes what is here.
 CREATE TABLE detached_repo (
     repo_id INTEGER NOT NULL PRIMARY KEY REFERENCES repo (repo_id)

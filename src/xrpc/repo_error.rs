@@ -1,5 +1,7 @@
 //! Errors of repos as clients see them.
 
+use std::io::ErrorKind;
+
 use atproto_data::{Did, Nsid, RecordKey};
 
 use crate::account::{Account, AccountStatus};
@@ -49,6 +51,9 @@ pub(super) fn read_error(error: RepoError) -> XrpcError {
         RepoError::Busy => XrpcError::not_enough_resources(error.to_string()),
         RepoError::Store(StoreError::DiskFull | StoreError::WritesStopped | StoreError::Closed) => {
             XrpcError::not_enough_resources("The server cannot write at the moment, try again later")
+        }
+        RepoError::Spool(error) if error.kind() == ErrorKind::StorageFull => {
+            XrpcError::not_enough_resources("The server's disk is full, try again later")
         }
         other => XrpcError::internal(&other),
     }

@@ -136,6 +136,28 @@ describe('an export', () => {
   })
 })
 
+describe('an import', () => {
+  const importRepo = (car) => alice.agent.com.atproto.repo.importRepo(car, { encoding: 'application/vnd.ipld.car' })
+
+  test('takes the place of the repo, signed by the account and newer than all before', async () => {
+    const backup = await getRepo()
+    await applyWrites([create('com.example.note', 'after-the-backup', 1)])
+    const { data: before } = await sync.getLatestCommit({ did })
+    await importRepo(backup)
+    const [then, now] = [await load(backup), await load(await getRepo())]
+    assert.equal(String(now.commit.data), String(then.commit.data))
+    assert.ok(now.commit.rev > before.rev)
+    await verifyRepoCar(await getRepo(), did, key)
+    assert.equal((await listed()).size, (await then.data.leaves()).length)
+  })
+
+  test('of the repo of another account is refused', async () => {
+    const { did: other, agent } = await createAccount('moved')
+    const { data } = await agent.com.atproto.sync.getRepo({ did: other })
+    await assert.rejects(importRepo(data), xrpcError(400, 'InvalidRequest'))
+  })
+})
+
 describe('a proof', () => {
   before(() => applyWrites(Array.from({ length: 100 }, (_, n) => create('com.example.proof', `p${n}`, n))))
 

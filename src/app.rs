@@ -12,14 +12,16 @@ use crate::account::{AccountSettings, Accounts};
 use crate::blob::{BlobSettings, Blobs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BlobStoreConfig, Config, ImportsConfig, Secret};
-use crate::identity::{KeySealer, PlcClient, PlcDirectory, SigningKeys};
+use crate::identity::{
+    DidResolver, KeySealer, PlcClient, PlcDirectory, PlcResolver, ServiceSigner, ServiceVerifier, SigningKeys,
+};
 use crate::jobs;
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
 use crate::server::health::{Health, Phase};
 use crate::server::router::{self, RequestIds};
-use crate::server::{Application, Auth, Site, XrpcError};
+use crate::server::{Application, Auth, OnSuccess, Site, XrpcError};
 use crate::store::{Database, Store, StoreSettings};
 use crate::xrpc::{self, Caller};
 
@@ -52,8 +54,14 @@ pub struct App {
     pub sequencer: Sequencer,
     /// Whether and how large repos may be imported.
     pub imports: ImportsConfig,
+    /// Makes the tokens with which services are called for accounts.
+    pub service_signer: ServiceSigner,
+    /// Verifies the tokens of accounts and services that call.
+    pub service_verifier: ServiceVerifier,
     /// What clients may know of the operator's choices.
     pub description: ServerDescription,
+    clock: Arc<dyn Clock>,
+    moderation_service: Option<Did>,
     store: Store,
     site: Site,
     admin_password: Secret,
@@ -92,14 +100,24 @@ impl App {
         let clock_id = u16::from_be_bytes(random::bytes(random.as_ref()));
         let repos = Repos::new(
             store.clone(),
-            keys,
+            Arc::clone(&keys),
             Arc::clone(&clock),
             clock_id,
             config.storage.repo_cache_bytes,
         );
         let blobs = Blobs::open(store.clone(), &blob_settings(config)?, Arc::clone(&clock))?;
+        let did_resolver: Arc<dyn DidResolver> = Arc::new(PlcResolver::new(Arc::clone(&plc)));
+        let service_signer = ServiceSigner::new(keys, Arc::clone(&clock), Arc::clone(&random));
+        let service_verifier = ServiceVerifier::new(did_resolver, Arc::clone(&clock), config.service.did.clone());
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
-        let accounts = Accounts::new(store.clone(), account_settings(config), clock, random, plc, sealer);
+        let accounts = Accounts::new(
+            store.clone(),
+            account_settings(config),
+            Arc::clone(&clock),
+            random,
+            plc,
+            sealer,
+        );
         accounts.release_interrupted().await?;
         // Before anybody can begin an import, these are what a crash left of some.
         let leftovers = repos.detached().await?;
@@ -109,7 +127,11 @@ impl App {
             repos,
             sequencer,
             imports: config.imports.clone(),
+            service_signer,
+            service_verifier,
             description: description(config),
+            clock: Arc::clone(&clock),
+            moderation_service: moderation_service(config),
             store,
             site: site(config),
             admin_password: config.secrets.admin_password.clone(),
@@ -149,6 +171,17 @@ impl App {
         &self.site.handle_domains
     }
 
+    /// Seconds since 1970.
+    pub(crate) fn now_seconds(&self) -> i64 {
+        const MICROS_PER_SECOND: i64 = 1_000_000;
+        self.clock.now_micros() / MICROS_PER_SECOND
+    }
+
+    /// The DID of the moderation service, which may call admin methods.
+    pub(crate) fn moderation_service(&self) -> Option<&Did> {
+        self.moderation_service.as_ref()
+    }
+
     pub(crate) fn admin_password(&self) -> &str {
         self.admin_password.expose()
     }
@@ -179,8 +212,13 @@ impl Application for App {
         }
     }
 
-    async fn authenticate(&self, auth: Auth, request: &Parts, _nsid: &str) -> Result<Caller, XrpcError> {
-        xrpc::authenticate(self, auth, request).await
+    async fn authenticate(&self, auth: Auth, request: &Parts, nsid: &str) -> Result<Caller, XrpcError> {
+        xrpc::authenticate(self, auth, request, nsid).await
+    }
+
+    fn on_success(&self, caller: &mut Caller) -> Option<OnSuccess> {
+        let token_use = caller.take_token_use()?;
+        Some(Box::new(move || token_use.spend()))
     }
 
     async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {
@@ -200,6 +238,14 @@ fn sealer(config: &Config) -> KeySealer {
         Some(key) => KeySealer::from_encryption_key(key),
         None => KeySealer::from_rotation_key(&config.secrets.plc_rotation_key),
     }
+}
+
+fn moderation_service(config: &Config) -> Option<Did> {
+    config
+        .reports
+        .moderation_service
+        .as_ref()
+        .map(|service| service.did.clone())
 }
 
 fn site(config: &Config) -> Site {

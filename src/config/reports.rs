@@ -5,12 +5,11 @@ use super::setting::Setting;
 use super::upstream::Upstream;
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new("PDS_MOD_SERVICE_URL", "Moderation service.").not_yet(),
+    Setting::new("PDS_MOD_SERVICE_URL", "Moderation service."),
     Setting::new(
         "PDS_MOD_SERVICE_DID",
-        "DID of the moderation service; needed beside its address.",
-    )
-    .not_yet(),
+        "DID of the moderation service, which may call admin methods; needed beside its address.",
+    ),
     Setting::new("PDS_REPORT_SERVICE_URL", "Service that receives reports.")
         .or_computed("the moderation service")
         .not_yet(),

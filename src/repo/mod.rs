@@ -112,7 +112,10 @@ impl Repos {
     pub fn next_rkey(&self) -> Tid {
         let now = self.0.clock.now_micros().unsigned_abs();
         let next = |last: u64| now.max(last + 1);
-        let last = self.0.last_rkey.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        let last = self
+            .0
+            .last_rkey
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
         let (Ok(last) | Err(last)) = last;
         Tid::from_parts(next(last), self.0.clock_id)
     }

@@ -27,6 +27,9 @@ pub struct Site {
     pub version: String,
 }
 
+/// Something to do once a call has succeeded.
+pub type OnSuccess = Box<dyn FnOnce() + Send>;
+
 /// The composition root as the server sees it.
 pub trait Application: Send + Sync + Sized + 'static {
     /// Who is calling: an account, the administrator, a service, or nobody.
@@ -50,6 +53,11 @@ pub trait Application: Send + Sync + Sized + 'static {
     /// Headers that every answer to this caller carries, be it a success or an error, such as `DPoP-Nonce`.
     fn answer_headers(&self, _caller: &Self::Caller) -> Vec<(HeaderName, HeaderValue)> {
         Vec::new()
+    }
+
+    /// What is to be done if the call succeeds, such as spending a token that is good once. Dropped otherwise.
+    fn on_success(&self, _caller: &mut Self::Caller) -> Option<OnSuccess> {
+        None
     }
 
     /// The account hosted here that has this handle, if it is active.

@@ -68,12 +68,16 @@ async fn known_method<S: Application>(app: Arc<S>, method: &'static Method<S>, r
 
 async fn call<S: Application>(app: Arc<S>, method: &'static Method<S>, request: Request) -> XrpcResult {
     let (parts, body) = request.into_parts();
-    let caller = app.authenticate(method.auth, &parts, method.nsid).await?;
+    let mut caller = app.authenticate(method.auth, &parts, method.nsid).await?;
     let headers = app.answer_headers(&caller);
+    let on_success = app.on_success(&mut caller);
     let mut response = match run(app, method, caller, parts, body).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     };
+    if let Some(on_success) = on_success.filter(|_| response.status().is_success()) {
+        on_success();
+    }
     response.headers_mut().extend(headers);
     Ok(response)
 }

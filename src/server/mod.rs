@@ -24,7 +24,7 @@ mod routes;
 #[cfg(test)]
 mod testing;
 
-pub use application::{Application, Site};
+pub use application::{Application, OnSuccess, Site};
 pub use auth::{Access, Auth};
 pub use call::Call;
 pub use error::{XrpcError, XrpcResult};

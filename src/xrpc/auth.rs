@@ -5,21 +5,61 @@ use axum::http::request::Parts;
 use super::caller::Caller;
 use crate::account::{Account, AccountStatus, Scope, TokenError};
 use crate::app::App;
+use crate::identity::{Issuer, ServiceCaller, ServiceTokenError, Uses};
 use crate::server::auth::{Credential, LegacyScope, Status, credential};
 use crate::server::{Access, Auth, XrpcError};
 
 /// Finds out who calls and refuses those that `auth` shuts out.
-pub(crate) async fn authenticate(app: &App, auth: Auth, request: &Parts) -> Result<Caller, XrpcError> {
+pub(crate) async fn authenticate(app: &App, auth: Auth, request: &Parts, nsid: &str) -> Result<Caller, XrpcError> {
     match credential(auth, &request.headers, app.admin_password())? {
         Credential::Anonymous => Ok(Caller::Anonymous),
         Credential::Admin => Ok(Caller::Admin),
         Credential::AccessToken(token, required) => account(app, &token, required).await,
         Credential::RefreshToken(token) => refresh(app, &token, auth),
-        // Service tokens and OAuth are verified once this server issues and takes them.
-        Credential::DpopToken(..) | Credential::ServiceToken(_) | Credential::ModeratorToken(_) => {
-            Err(XrpcError::invalid_token("Token could not be verified"))
-        }
+        Credential::ServiceToken(token) => service(app, &token, auth, nsid).await.map(Caller::Service),
+        Credential::ModeratorToken(token) => moderator(app, &token, auth, nsid).await.map(Caller::Moderator),
+        // OAuth tokens are verified once this server issues them.
+        Credential::DpopToken(..) => Err(XrpcError::invalid_token("Token could not be verified")),
     }
+}
+
+async fn service(app: &App, token: &str, auth: Auth, nsid: &str) -> Result<ServiceCaller, XrpcError> {
+    let verified = app
+        .service_verifier
+        .verify(token, nsid, Issuer::AnyAccount, uses(auth))
+        .await;
+    verified.map_err(|error| service_token_error(&error))
+}
+
+async fn moderator(app: &App, token: &str, auth: Auth, nsid: &str) -> Result<ServiceCaller, XrpcError> {
+    let trusted = app.moderation_service().ok_or(ServiceTokenError::Untrusted);
+    let trusted = trusted.map_err(|error| service_token_error(&error))?;
+    let issuer = Issuer::Service(trusted);
+    let verified = app.service_verifier.verify(token, nsid, issuer, uses(auth)).await;
+    verified.map_err(|error| service_token_error(&error))
+}
+
+/// An upload may be tried again with the same token, and reading may be repeated; what changes an account or a subject may not.
+fn uses(auth: Auth) -> Uses {
+    match auth {
+        Auth::OptionalService | Auth::Moderator => Uses::One,
+        _ => Uses::Many,
+    }
+}
+
+fn service_token_error(error: &ServiceTokenError) -> XrpcError {
+    let name = match error {
+        ServiceTokenError::Malformed | ServiceTokenError::TooLong | ServiceTokenError::Spent => "BadJwt",
+        ServiceTokenError::Type(_) => "BadJwtType",
+        ServiceTokenError::Expired => "JwtExpired",
+        ServiceTokenError::Audience => "BadJwtAudience",
+        ServiceTokenError::Method(_) | ServiceTokenError::MethodMissing(_) => "BadJwtLexiconMethod",
+        ServiceTokenError::Issuer => "BadJwtIss",
+        ServiceTokenError::Untrusted => "UntrustedIss",
+        ServiceTokenError::Signature => "BadJwtSignature",
+        ServiceTokenError::Unresolved | ServiceTokenError::KeyMissing => "AuthenticationRequired",
+    };
+    XrpcError::unauthorized(name, error.to_string())
 }
 
 async fn account(app: &App, token: &str, required: Access) -> Result<Caller, XrpcError> {
@@ -31,7 +71,8 @@ async fn account(app: &App, token: &str, required: Access) -> Result<Caller, Xrp
     Ok(Caller::Account(Box::new(access)))
 }
 
-fn check_status(required: Status, account: &Account) -> Result<(), XrpcError> {
+/// Refuses accounts in a state that a method does not let in.
+pub(crate) fn check_status(required: Status, account: &Account) -> Result<(), XrpcError> {
     match (required, account.status) {
         (Status::NotTakendown | Status::Active, AccountStatus::TakenDown) => Err(XrpcError::unauthorized(
             "AccountTakedown",

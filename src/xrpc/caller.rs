@@ -3,6 +3,7 @@
 use atproto_data::Did;
 
 use crate::account::{Access, RefreshToken};
+use crate::identity::{ServiceCaller, TokenUse};
 use crate::server::XrpcError;
 
 /// A caller whose credentials have been verified.
@@ -14,6 +15,10 @@ pub enum Caller {
     Admin,
     /// An account, through a session.
     Account(Box<Access>),
+    /// An account by a service token that it signed; it need not be here.
+    Service(ServiceCaller),
+    /// The moderation service.
+    Moderator(ServiceCaller),
     /// The holder of a refresh token.
     Refresh(RefreshToken),
 }
@@ -46,10 +51,19 @@ impl Caller {
         matches!(self, Caller::Admin)
     }
 
-    /// The caller's DID, if it is an account.
+    /// The caller's DID, if it is an account, here or elsewhere.
     pub fn did(&self) -> Option<&Did> {
         match self {
             Caller::Account(access) => Some(&access.account.did),
+            Caller::Service(caller) => Some(&caller.did),
+            _ => None,
+        }
+    }
+
+    /// Takes out the one use of a token that is good once.
+    pub(crate) fn take_token_use(&mut self) -> Option<TokenUse> {
+        match self {
+            Caller::Service(caller) | Caller::Moderator(caller) => caller.token_use.take(),
             _ => None,
         }
     }

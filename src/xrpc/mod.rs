@@ -12,7 +12,7 @@ use crate::server::Method;
 
 pub use caller::Caller;
 
-pub(crate) use auth::authenticate;
+pub(crate) use auth::{authenticate, check_status};
 
 /// A call of one of our methods.
 pub(crate) type Call = crate::server::Call<Caller>;
@@ -42,6 +42,7 @@ pub(crate) static METHODS: &[Method<App>] = &[
     com_atproto::server::deactivate_account::METHOD,
     com_atproto::server::delete_session::METHOD,
     com_atproto::server::describe_server::METHOD,
+    com_atproto::server::get_service_auth::METHOD,
     com_atproto::server::get_session::METHOD,
     com_atproto::server::list_app_passwords::METHOD,
     com_atproto::server::refresh_session::METHOD,

@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 
+use atproto_data::Did;
 use axum::http::StatusCode;
 use serde::Serialize;
 
@@ -11,8 +12,8 @@ use crate::blob::{UploadError, UploadedBlob};
 use crate::repo::RepoError;
 use crate::server::auth::Status;
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
+use crate::xrpc::{Call, Caller, check_status};
 
 /// A deactivated account uploads while it moves in.
 const AUTH: Auth = Auth::AccessOrService(Access::STANDARD.status(Status::NotTakendown));
@@ -44,7 +45,7 @@ struct Link {
 }
 
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
-    let did = call.caller.access()?.account.did.clone();
+    let did = uploader(&app, &call.caller).await?;
     let declared = call.media_type()?.to_owned();
     let limit = usize::try_from(app.description.blob_upload_limit).unwrap_or(usize::MAX);
     let mut chunks = call.take_chunks(limit)?;
@@ -54,6 +55,18 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     }
     let blob = upload.finish(&did, &declared).await.map_err(refusal)?;
     respond::json(&Output { blob: blob.into() })
+}
+
+/// Whose blob it will be. A service token is an account's own word, but it does not tell how the account is.
+async fn uploader(app: &App, caller: &Caller) -> Result<Did, XrpcError> {
+    let Caller::Service(service) = caller else {
+        return Ok(caller.access()?.account.did.clone());
+    };
+    let account = app.accounts.find_did(&service.did).await;
+    let account = account.map_err(|error| XrpcError::internal(&error))?;
+    let account = account.ok_or_else(|| XrpcError::forbidden_as("AccountNotFound", "Account not found"))?;
+    check_status(Status::NotTakendown, &account)?;
+    Ok(account.did)
 }
 
 impl From<UploadedBlob> for Blob {

@@ -11,6 +11,7 @@ pub(in crate::xrpc) mod create_session;
 pub(in crate::xrpc) mod deactivate_account;
 pub(in crate::xrpc) mod delete_session;
 pub(in crate::xrpc) mod describe_server;
+pub(in crate::xrpc) mod get_service_auth;
 pub(in crate::xrpc) mod get_session;
 pub(in crate::xrpc) mod list_app_passwords;
 pub(in crate::xrpc) mod refresh_session;

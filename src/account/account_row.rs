@@ -57,8 +57,9 @@ impl AccountRow {
 
     async fn insert_account(&self, connection: &mut SqliteConnection, repo_id: i64) -> Result<i64, StoreError> {
         let row = sqlx::query(
-            "INSERT INTO account (did, handle, email, email_key, password_hash, repo_id, created_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING account_id",
+            // The first repo's number is the account's too: numbers of repos are never given out twice.
+            "INSERT INTO account (account_id, did, handle, email, email_key, password_hash, repo_id, created_at) \
+             VALUES ($6, $1, $2, $3, $4, $5, $6, $7) RETURNING account_id",
         )
         .bind(self.pending.did.as_str())
         .bind(self.pending.handle.as_str())

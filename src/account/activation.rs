@@ -3,11 +3,12 @@
 use atproto_data::{Cid, Did, SigningKey, Tid};
 use atproto_plc::State;
 use atproto_repo::commit::{Commit, SignedCommit, UnsignedCommit};
-use atproto_repo::frame::{self, account_event, identity_event, sync_event};
+use atproto_repo::frame::{account_event, identity_event, sync_event};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::genesis::car_of_commit;
 use super::lookup::find_by_id;
+use super::status::announce_status;
 use super::{Account, AccountStatus, Accounts};
 use crate::identity::{PlcError, SealError, signing_keys};
 use crate::random;
@@ -60,16 +61,10 @@ impl Accounts {
                     .bind(account_id)
                     .execute(tx.connection())
                     .await?;
-                let Some(account) = find_by_id(tx.connection(), account_id).await? else {
-                    return Ok(());
-                };
-                let status = match account.status {
-                    AccountStatus::TakenDown => frame::AccountStatus::Takendown,
-                    AccountStatus::Active | AccountStatus::Deactivated => frame::AccountStatus::Deactivated,
-                };
-                let event = account_event(&account.did, Some(status));
-                tx.emit(account_id, account.repo_id, &event).await?;
-                Ok(())
+                match find_by_id(tx.connection(), account_id).await? {
+                    Some(account) => announce_status(tx, &account).await,
+                    None => Ok(()),
+                }
             })
         });
         done.await

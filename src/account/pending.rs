@@ -94,6 +94,18 @@ pub(super) async fn is_handle_taken(
     Ok(row.fetch_optional(connection).await?.is_some())
 }
 
+/// Whether another account has an e-mail address, or one that is being created.
+pub(super) async fn is_email_taken(
+    connection: &mut SqliteConnection,
+    email_key: &str,
+    account_id: i64,
+) -> Result<bool, StoreError> {
+    const TAKEN: &str = "SELECT 1 FROM account WHERE email_key = $1 AND account_id <> $2 \
+         UNION ALL SELECT 1 FROM pending_account WHERE email_key = $1 AND state = 'creating' LIMIT 1";
+    let row = sqlx::query(TAKEN).bind(email_key).bind(account_id);
+    Ok(row.fetch_optional(connection).await?.is_some())
+}
+
 /// What a new account wants to hold.
 pub(super) struct Wanted<'w> {
     pub(super) handle: &'w Handle,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use atproto_data::Did;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::status::account_columns;
@@ -102,8 +103,10 @@ async fn rotate(
         .bind(token.did.as_str())
         .fetch_optional(&mut *connection)
         .await
-        .map_err(StoreError::from)?
-        .ok_or(RefreshError::Revoked)?;
+        .map_err(StoreError::from)?;
+    let Some(row) = row else {
+        return Err(why_ended(connection, &token.did).await?);
+    };
     let stored = StoredToken::from_row(token, &row)?;
     if stored.expires_at <= now {
         return Err(RefreshError::Revoked);
@@ -120,6 +123,15 @@ async fn rotate(
         token_id,
         expires_at,
     })
+}
+
+/// A takedown ends sessions, which their owner should learn.
+async fn why_ended(connection: &mut SqliteConnection, did: &Did) -> Result<RefreshError, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM account WHERE did = $1 AND takedown_ref IS NOT NULL")
+        .bind(did.as_str())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map_or(RefreshError::Revoked, |_| RefreshError::TakenDown))
 }
 
 /// The token that follows and its end: the one that was given before, or a new one.

@@ -7,7 +7,7 @@ use sqlx::{Row as _, SqliteConnection};
 use super::refresh::{insert_token, refresh_end};
 use super::status::account_columns;
 use super::token::{RefreshToken, Scope, TokenError};
-use super::{Account, Accounts, AppPassword, MICROS_PER_SECOND};
+use super::{Account, AccountStatus, Accounts, AppPassword, MICROS_PER_SECOND};
 use crate::random;
 use crate::store::StoreError;
 
@@ -88,11 +88,15 @@ impl Accounts {
             Some(_) => session_id.is_some(),
             None => cut_off.is_none_or(|cut_off| cut_off < token.issued_at.saturating_mul(MICROS_PER_SECOND)),
         };
-        if !is_live {
-            return Err(TokenError::Revoked);
+        let account = Account::from_row(&row)?;
+        match (is_live, account.status) {
+            (true, _) => {}
+            // Its owner should learn what happened rather than be asked to log in again.
+            (false, AccountStatus::TakenDown) => return Err(TokenError::TakenDown),
+            (false, _) => return Err(TokenError::Revoked),
         }
         Ok(Access {
-            account: Account::from_row(&row)?,
+            account,
             scope: token.scope,
             session_id,
             app_password: row.try_get(column(2)).map_err(StoreError::from)?,
@@ -232,6 +236,24 @@ impl NewSession {
         }
         insert_token(connection, &self.session_id, &self.token_id, self.expires_at).await
     }
+}
+
+/// Ends every session of an account with all its tokens, also those that the reference server issued. `now` in µs since 1970.
+pub(super) async fn end_all_sessions(
+    connection: &mut SqliteConnection,
+    account_id: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM session WHERE account_id = $1")
+        .bind(account_id)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE account SET tokens_cut_off = $1 WHERE account_id = $2")
+        .bind(now)
+        .bind(account_id)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn remove_expired(connection: &mut SqliteConnection, now: i64, limit: i64) -> Result<u64, StoreError> {

@@ -1,9 +1,10 @@
 //! What an account is, and whether it is in use.
 
 use atproto_data::{Did, Handle};
+use atproto_repo::frame::{self, account_event};
 use sqlx::Row as _;
 
-use crate::store::{Row, StoreError};
+use crate::store::{Row, StoreError, Tx};
 
 /// Whether an account is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,4 +89,16 @@ impl Account {
             email_confirmed: email_confirmed_at.is_some(),
         })
     }
+}
+
+/// Tells the network whether an account is in use now.
+pub(super) async fn announce_status(tx: &mut Tx<'_>, account: &Account) -> Result<(), StoreError> {
+    let status = match account.status {
+        AccountStatus::Active => None,
+        AccountStatus::Deactivated => Some(frame::AccountStatus::Deactivated),
+        AccountStatus::TakenDown => Some(frame::AccountStatus::Takendown),
+    };
+    let event = account_event(&account.did, status);
+    tx.emit(account.account_id, account.repo_id, &event).await?;
+    Ok(())
 }

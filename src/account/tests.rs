@@ -6,4 +6,5 @@ mod activation;
 mod app_passwords;
 mod creation;
 mod directory;
+mod moderation;
 mod sessions;

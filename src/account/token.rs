@@ -75,6 +75,9 @@ pub enum TokenError {
     /// Its session has ended.
     #[error("Token has been revoked")]
     Revoked,
+    /// Its session has ended because its account was taken down.
+    #[error("Account has been taken down")]
+    TakenDown,
     /// Its account is not here (any more).
     #[error("Account not found")]
     UnknownAccount(Did),

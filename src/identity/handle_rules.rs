@@ -101,6 +101,23 @@ impl HandleRules {
         Ok(())
     }
 
+    /// Whether an administrator may give an account the handle: reserved names too, and the server's own name or that of a service
+    /// domain.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_by_admin(&self, handle: &Handle) -> Result<(), HandleRefused> {
+        check_top_level(handle)?;
+        let is_service_domain = |domain: &String| domain.strip_prefix('.') == Some(handle.as_str());
+        if handle.as_str() == self.hostname || self.service_domains.iter().any(is_service_domain) {
+            return Ok(());
+        }
+        match self.check_new(handle) {
+            Err(HandleRefused::Reserved) => Ok(()),
+            other => other,
+        }
+    }
+
     /// What stands in front of the service domain.
     fn service_name<'h>(&self, handle: &'h Handle) -> Option<&'h str> {
         self.service_domains
@@ -151,6 +168,24 @@ mod tests {
             ("pds.test", Err(HandleRefused::Reserved)),
         ] {
             assert_eq!(rules.check_new(&handle.parse().unwrap()), expected, "{handle}");
+        }
+    }
+
+    #[test]
+    fn administrators_may_give_reserved_names_and_the_servers_own() {
+        let domains = [".test", ".pds.example.com"].map(str::to_owned);
+        let rules = HandleRules::new("own.example.com", &domains);
+        for (handle, expected) in [
+            ("alice.test", Ok(())),
+            ("admin.test", Ok(())),
+            ("own.example.com", Ok(())),
+            ("pds.example.com", Ok(())),
+            ("al.ice.test", Err(HandleRefused::Characters)),
+            ("ab.test", Err(HandleRefused::TooShort)),
+            ("alice.local", Err(HandleRefused::Tld)),
+            ("alice.example.org", Err(HandleRefused::UnsupportedDomain)),
+        ] {
+            assert_eq!(rules.check_by_admin(&handle.parse().unwrap()), expected, "{handle}");
         }
     }
 

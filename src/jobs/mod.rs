@@ -1,5 +1,7 @@
 //! Background work that comes round again and again.
 
+pub(crate) mod deletion;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,9 @@ const SETTLE_EVERY: Duration = Duration::from_mins(1);
 const SESSIONS_EVERY: Duration = Duration::from_hours(1);
 /// How often blobs that nobody needs are removed.
 const BLOBS_EVERY: Duration = Duration::from_mins(1);
+
+/// How often accounts whose date has come are deleted, and the remains of deleted ones looked for.
+const DELETE_EVERY: Duration = Duration::from_mins(5);
 
 /// Starts all of it; it ends when the server stops.
 pub(crate) fn start(app: &Arc<App>) {
@@ -30,6 +35,15 @@ pub(crate) fn start(app: &Arc<App>) {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    });
+    repeat(
+        app,
+        DELETE_EVERY,
+        "delete accounts whose date has come",
+        |app| async move { deletion::delete_due(app).await.map_err(|error| error.to_string()) },
+    );
+    repeat(app, DELETE_EVERY, "remove the remains of accounts", |app| async move {
+        deletion::remove_remains(app).await.map_err(|error| error.to_string())
     });
     repeat(app, SESSIONS_EVERY, "remove expired sessions", |app| async move {
         app.accounts

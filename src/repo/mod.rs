@@ -13,10 +13,12 @@ mod import;
 mod load;
 mod locks;
 mod proof;
+mod purge;
 mod read;
 mod record;
 mod status;
 mod subject_link;
+mod takedown;
 mod trees;
 mod write;
 
@@ -39,6 +41,7 @@ pub use load::LoadedRepo;
 pub use read::{ListQuery, RecordView};
 pub use record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 pub use status::{ListedRepo, RepoStatus};
+pub use takedown::ModeratedRecord;
 pub use write::{CommitInfo, Written};
 
 use import::Imports;
@@ -157,6 +160,11 @@ impl Repos {
     /// Where unnamed temporary files are made.
     fn temporary_directory(&self) -> std::path::PathBuf {
         self.0.store.data_directory().join("tmp")
+    }
+
+    /// Drops an account's signing key from memory, because it changed or the account is gone.
+    pub async fn forget_signing_key(&self, did: &Did) {
+        self.0.keys.forget(did).await;
     }
 
     /// Drops what is cached of a repo.

@@ -7,6 +7,7 @@ mod live;
 mod log;
 mod place;
 mod prune;
+mod purge;
 mod subscriber;
 
 use std::sync::Arc;

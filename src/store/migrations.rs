@@ -1,5 +1,7 @@
 //! The schema's history, run forward at start.
 
+use std::collections::BTreeSet;
+
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::StoreError;
@@ -32,6 +34,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0004_credentials.sql"),
     },
     Migration {
+        version: 5,
+        name: "account_life",
+        sql: include_str!("../../migrations/sqlite/0005_account_life.sql"),
+    },
+    Migration {
         version: 7,
         name: "subject_link",
         sql: include_str!("../../migrations/sqlite/0007_subject_link.sql"),
@@ -45,15 +52,23 @@ pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreEr
     )
     .execute(&mut *connection)
     .await?;
-    let found: i64 = sqlx::query("SELECT coalesce(max(version), 0) FROM schema_migration")
-        .fetch_one(&mut *connection)
-        .await?
-        .try_get(0)?;
+    let rows = sqlx::query("SELECT version FROM schema_migration")
+        .fetch_all(&mut *connection)
+        .await?;
+    let applied = rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<BTreeSet<i64>, _>>()?;
+    let found = applied.last().copied().unwrap_or(0);
     let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
+    // Not just the newer ones: a number may have been given out before one below it was ready.
+    for migration in MIGRATIONS
+        .iter()
+        .filter(|migration| !applied.contains(&migration.version))
+    {
         let mut transaction = connection.begin().await?;
         sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO schema_migration (version, name) VALUES ($1, $2)")

@@ -106,6 +106,7 @@ fn legacy(scope: Scope) -> LegacyScope {
 fn token_error(error: TokenError) -> XrpcError {
     match error {
         TokenError::Expired | TokenError::Revoked => XrpcError::expired_token(error.to_string()),
+        TokenError::TakenDown => XrpcError::unauthorized("AccountTakedown", error.to_string()),
         TokenError::Store(error) => XrpcError::internal(&error),
         TokenError::UnknownAccount(did) => {
             XrpcError::invalid_request(format!("Could not find user info for account: {did}"))

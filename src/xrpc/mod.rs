@@ -19,6 +19,15 @@ pub(crate) type Call = crate::server::Call<Caller>;
 
 /// All methods that this server answers itself.
 pub(crate) static METHODS: &[Method<App>] = &[
+    com_atproto::admin::delete_account::METHOD,
+    com_atproto::admin::get_account_info::METHOD,
+    com_atproto::admin::get_account_infos::METHOD,
+    com_atproto::admin::get_subject_status::METHOD,
+    com_atproto::admin::search_accounts::METHOD,
+    com_atproto::admin::update_account_email::METHOD,
+    com_atproto::admin::update_account_handle::METHOD,
+    com_atproto::admin::update_account_password::METHOD,
+    com_atproto::admin::update_subject_status::METHOD,
     com_atproto::identity::get_recommended_did_credentials::METHOD,
     com_atproto::identity::resolve_handle::METHOD,
     com_atproto::identity::update_handle::METHOD,

@@ -256,6 +256,6 @@ async fn a_taken_down_account_gets_a_session_only_if_it_asks_for_one() {
     assert_eq!(access.scope.as_str(), "com.atproto.takendown");
     assert!(matches!(
         refreshed(&test, &session.refresh_jwt).await,
-        Err(RefreshError::Revoked)
+        Err(RefreshError::TakenDown)
     ));
 }

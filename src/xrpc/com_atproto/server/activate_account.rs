@@ -18,16 +18,17 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
-    let activation = app.accounts.check_activation(account).await.map_err(refusal)?;
+    let activation = app.accounts.check_activation(account).await.map_err(activation_error)?;
     let accounts = app.accounts.clone();
     let done = app
         .repos
         .exclusively(account.repo_id, async move { accounts.activate(activation).await });
-    done.await.map_err(read_error)?.map_err(refusal)?;
+    done.await.map_err(read_error)?.map_err(activation_error)?;
     Ok(respond::empty())
 }
 
-fn refusal(error: ActivateError) -> XrpcError {
+/// An error of an activation as clients see it.
+pub(in crate::xrpc) fn activation_error(error: ActivateError) -> XrpcError {
     let message = error.to_string();
     match error {
         ActivateError::TakenDown => XrpcError::bad_request("AccountNotFound", message),

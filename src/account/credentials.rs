@@ -1,0 +1,117 @@
+//! Changing an account's e-mail address and password.
+
+use sqlx::SqliteConnection;
+
+use super::password::{self, PasswordError};
+use super::pending::is_email_taken;
+use super::sessions::end_all_sessions;
+use super::{Accounts, email};
+use crate::store::StoreError;
+
+/// Why an e-mail address is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum EmailError {
+    /// It is malformed or a throw-away one.
+    #[error("This email address is not supported, please use a different email.")]
+    Refused,
+    /// Somebody has it.
+    #[error("This email address is already in use, please use a different email.")]
+    Taken,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a password is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum NewPasswordError {
+    /// It is too long.
+    #[error("Invalid password length.")]
+    TooLong,
+    /// It cannot be hashed now.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Accounts {
+    /// Gives an account another e-mail address, which is not confirmed yet. Codes mailed to the old one are good for nothing any more.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn set_email(&self, account_id: i64, address: String) -> Result<(), EmailError> {
+        if !email::is_acceptable(&address) {
+            return Err(EmailError::Refused);
+        }
+        let done = self
+            .0
+            .store
+            .change(move |tx| Box::pin(async move { store_email(tx.connection(), account_id, &address).await }));
+        done.await
+    }
+
+    /// Gives an account another password and ends its sessions.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn set_password(&self, account_id: i64, password: &str) -> Result<(), NewPasswordError> {
+        let hash = self.hash_new_password(password).await?;
+        let now = self.0.clock.now_micros();
+        let done = self
+            .0
+            .store
+            .change(move |tx| Box::pin(async move { store_password(tx.connection(), account_id, &hash, now).await }));
+        Ok(done.await?)
+    }
+
+    pub(super) async fn hash_new_password(&self, password: &str) -> Result<String, NewPasswordError> {
+        if !password::can_be_chosen(password) {
+            return Err(NewPasswordError::TooLong);
+        }
+        Ok(self.0.passwords.hash(password).await?)
+    }
+}
+
+/// Without a confirmed address no code can be mailed at login, so that is switched off too.
+pub(super) async fn store_email(
+    connection: &mut SqliteConnection,
+    account_id: i64,
+    address: &str,
+) -> Result<(), EmailError> {
+    let key = email::key(address);
+    if is_email_taken(connection, &key, account_id).await? {
+        return Err(EmailError::Taken);
+    }
+    sqlx::query(
+        "UPDATE account SET email = $1, email_key = $2, email_confirmed_at = NULL, email_factor = 0 WHERE account_id = $3",
+    )
+    .bind(address)
+    .bind(key)
+    .bind(account_id)
+    .execute(&mut *connection)
+    .await
+    .map_err(StoreError::from)?;
+    sqlx::query("DELETE FROM email_token WHERE account_id = $1")
+        .bind(account_id)
+        .execute(connection)
+        .await
+        .map_err(StoreError::from)?;
+    Ok(())
+}
+
+/// Replaces the password's hash and ends all sessions.
+pub(super) async fn store_password(
+    connection: &mut SqliteConnection,
+    account_id: i64,
+    hash: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE account SET password_hash = $1 WHERE account_id = $2")
+        .bind(hash)
+        .bind(account_id)
+        .execute(&mut *connection)
+        .await?;
+    end_all_sessions(connection, account_id, now).await
+}

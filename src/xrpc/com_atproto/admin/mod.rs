@@ -1,0 +1,13 @@
+//! `com.atproto.admin.*`: what administrators and moderators do.
+
+mod account_view;
+pub(in crate::xrpc) mod delete_account;
+pub(in crate::xrpc) mod get_account_info;
+pub(in crate::xrpc) mod get_account_infos;
+pub(in crate::xrpc) mod get_subject_status;
+pub(in crate::xrpc) mod search_accounts;
+mod subject;
+pub(in crate::xrpc) mod update_account_email;
+pub(in crate::xrpc) mod update_account_handle;
+pub(in crate::xrpc) mod update_account_password;
+pub(in crate::xrpc) mod update_subject_status;

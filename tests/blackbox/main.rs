@@ -20,6 +20,7 @@ mod flow;
 mod http_framing;
 mod identifiers;
 mod import;
+mod moderation;
 mod process;
 mod records;
 mod sessions;

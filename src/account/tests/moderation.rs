@@ -33,7 +33,7 @@ fn log_in(password: &str) -> Login {
 fn told(test: &TestAccounts) -> (bool, Option<&'static str>) {
     let last = test.test.published().pop().unwrap();
     match Frame::decode(&last.frame).unwrap() {
-        Frame::Account { active, status, .. } => (active, status.map(|status| status.as_str())),
+        Frame::Account { active, status, .. } => (active, status.map(atproto_repo::AccountStatus::as_str)),
         other => panic!("{other:?}"),
     }
 }
@@ -58,7 +58,12 @@ async fn a_takedown_ends_sessions_at_once_and_can_be_lifted() {
     assert!(matches!(refused, Err(RefreshError::TakenDown)), "{refused:?}");
     let refused = test.accounts.log_in(log_in("alice-pass")).await;
     assert!(matches!(refused, Err(LoginError::TakenDown)));
-    let seen = test.accounts.moderated(&[account.did.clone()]).await.unwrap().remove(0);
+    let seen = test
+        .accounts
+        .moderated(std::slice::from_ref(&account.did))
+        .await
+        .unwrap()
+        .remove(0);
     assert_eq!(seen.takedown.as_deref(), Some("case 1"));
 
     test.accounts.deactivate(account.account_id, None).await.unwrap();

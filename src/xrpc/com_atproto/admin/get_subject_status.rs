@@ -22,7 +22,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let blob: Option<Cid> = call.params.optional("blob")?;
     let status = match (blob, uri, did) {
         (Some(_), _, None) => Err(XrpcError::invalid_request("Must provide a did to request blob state")),
-        (Some(cid), _, Some(did)) => of_blob(&app, &did, &cid).await,
+        // No blob can have been uploaded yet.
+        (Some(_), _, Some(_)) => Err(not_found()),
         (None, Some(uri), _) => of_record(&app, &uri).await,
         (None, None, Some(did)) => of_account(&app, did).await,
         (None, None, None) => Err(XrpcError::invalid_request("No provided subject")),
@@ -50,11 +51,6 @@ async fn of_record(app: &App, uri: &AtUri) -> Result<Value, XrpcError> {
         "subject": {"$type": "com.atproto.repo.strongRef", "uri": uri.as_str(), "cid": cid},
         "takedown": takedown(record.takedown),
     }))
-}
-
-async fn of_blob(_app: &App, _did: &Did, _cid: &Cid) -> Result<Value, XrpcError> {
-    // No blob can have been uploaded yet.
-    Err(not_found())
 }
 
 fn takedown(reference: Option<String>) -> Value {

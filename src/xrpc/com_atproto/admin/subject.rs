@@ -17,7 +17,7 @@ pub(super) enum Subject {
     /// A record.
     Record(AtUri),
     /// A blob of an account.
-    Blob(Did, Cid),
+    Blob,
 }
 
 impl Subject {
@@ -30,7 +30,11 @@ impl Subject {
                 input.required::<Cid>("cid")?;
                 Ok(Subject::Record(input.required("uri")?))
             }
-            REPO_BLOB_REF => Ok(Subject::Blob(input.required("did")?, input.required("cid")?)),
+            REPO_BLOB_REF => {
+                input.required::<Did>("did")?;
+                input.required::<Cid>("cid")?;
+                Ok(Subject::Blob)
+            }
             other => Err(XrpcError::invalid_request(format!("Invalid subject ({other})"))),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atproto_data::{AtUri, Cid, Did, Map, Value};
+use atproto_data::{AtUri, Did, Map, Value};
 
 use super::subject::{Subject, find_record, not_found};
 use crate::account::{Account, Takedown};
@@ -38,7 +38,8 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     match subject {
         Subject::Account(did) => update_account(&app, &did, takedown, deactivated).await?,
         Subject::Record(uri) => update_record(&app, &uri, takedown).await?,
-        Subject::Blob(did, cid) => update_blob(&app, &did, &cid, takedown).await?,
+        // No blob can have been uploaded yet.
+        Subject::Blob => return Err(not_found()),
     }
     Ok(respond::data(&Value::Map(echoed)))
 }
@@ -127,9 +128,4 @@ async fn update_record(app: &App, uri: &AtUri, takedown: Option<Takedown>) -> Re
         .await
         .map_err(read_error)?;
     if found { Ok(()) } else { Err(not_found()) }
-}
-
-async fn update_blob(_app: &App, _did: &Did, _cid: &Cid, _takedown: Option<Takedown>) -> Result<(), XrpcError> {
-    // No blob can have been uploaded yet.
-    Err(not_found())
 }

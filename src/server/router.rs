@@ -15,7 +15,7 @@ use super::dispatch::{Dispatcher, dispatch};
 use super::error::XrpcError;
 use super::health::{Health, Phase};
 use super::method::Method;
-use super::middleware::{compress, cors, decompress, host, pace, panic, request_log, uri_length};
+use super::middleware::{compress, cors, decompress, drain, host, pace, panic, request_log, uri_length};
 use super::routes;
 
 pub use super::middleware::request_log::RequestIds;
@@ -73,6 +73,7 @@ fn within_bounds(router: Router, ids: RequestIds) -> Router {
         .layer(map_response(compress::vary))
         .layer(compress::layer())
         .layer(from_fn(decompress::undo))
+        .layer(from_fn(drain::drain))
         .layer(map_request(pace::pace))
         .layer(from_fn(uri_length::limit))
         .layer(from_fn_with_state(ids, request_log::log))

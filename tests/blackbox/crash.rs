@@ -156,8 +156,8 @@ async fn a_kill_leaves_no_half_account() {
             assert!(!answered, "{name} was acknowledged and is gone");
             again.ok()
         } else {
-            // It was finished: the invite is used up, and whoever knows the password is in.
-            again.refused(400, "InvalidInviteCode");
+            // It was finished, and whoever knows the password is in.
+            again.refused(400, "InvalidRequest");
             let login = json!({"identifier": format!("{name}.test"), "password": password(&name)});
             app.api.procedure("com.atproto.server.createSession", &login).await.ok()
         };

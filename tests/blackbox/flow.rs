@@ -7,6 +7,8 @@ use crate::repo_car::verify_repo;
 use crate::{Account, TestApp};
 
 const POST: &str = "app.bsky.feed.post";
+const FIRST: &str = "3lzzzzzzzzz22";
+const SECOND: &str = "3lzzzzzzzzz23";
 const NOW: &str = "2026-01-01T00:00:00.000Z";
 
 #[tokio::test]
@@ -14,8 +16,8 @@ async fn everything_is_kept_through_a_restart() {
     let mut app = TestApp::start().await;
     let alice = app.account("alice").await;
     let record = json!({"text": "Hello, world", "createdAt": NOW});
-    let created = alice.create(POST, "first", &record).await;
-    assert_eq!(created["uri"], format!("at://{}/{POST}/first", alice.did));
+    let created = alice.create(POST, FIRST, &record).await;
+    assert_eq!(created["uri"], format!("at://{}/{POST}/{FIRST}", alice.did));
 
     let login = json!({"identifier": "Alice.Test", "password": crate::harness::password("alice")});
     let session = app.api.procedure("com.atproto.server.createSession", &login).await.ok();
@@ -30,15 +32,18 @@ async fn everything_is_kept_through_a_restart() {
         alice.did.as_str(),
         "sessions outlive a restart"
     );
-    again.create(POST, "second", &record).await;
+    again.create(POST, SECOND, &record).await;
 
     let key = app.plc.signing_key(&alice.did);
     let repo = verify_repo(&alice.export().await, &alice.did, &key);
     assert_eq!(
         repo.records.keys().collect::<Vec<_>>(),
-        ["app.bsky.feed.post/first", "app.bsky.feed.post/second"]
+        [FIRST, SECOND]
+            .map(|rkey| format!("{POST}/{rkey}"))
+            .iter()
+            .collect::<Vec<_>>()
     );
-    assert_eq!(repo.records["app.bsky.feed.post/first"].to_string(), created["cid"]);
+    assert_eq!(repo.records[&format!("{POST}/{FIRST}")].to_string(), created["cid"]);
     assert_eq!((repo.commit, repo.rev), alice.head().await);
 }
 
@@ -49,7 +54,7 @@ async fn view(app: &TestApp, account: &Account) -> Vec<serde_json::Value> {
     let query = async |nsid: &str, params: &[(&str, &str)]| app.api.query(nsid, params).await.ok();
     vec![
         query("com.atproto.repo.listRecords", &repo).await,
-        query("com.atproto.repo.getRecord", &[repo[0], repo[1], ("rkey", "first")]).await,
+        query("com.atproto.repo.getRecord", &[repo[0], repo[1], ("rkey", FIRST)]).await,
         query("com.atproto.repo.describeRepo", &[("repo", "alice.test")]).await,
         query("com.atproto.identity.resolveHandle", &[("handle", "alice.test")]).await,
         query("com.atproto.sync.listRepos", &[]).await,
@@ -64,10 +69,14 @@ async fn the_firehose_tells_the_whole_story() {
     let app = TestApp::start().await;
     let mut live = app.firehose(None).await;
     let alice = app.account("alice").await;
-    alice.create(POST, "a", &json!({"text": "one", "createdAt": NOW})).await;
-    alice.put(POST, "a", &json!({"text": "two", "createdAt": NOW})).await;
-    alice.put(POST, "b", &json!({"text": "three", "createdAt": NOW})).await;
-    alice.delete(POST, "a").await;
+    alice
+        .create(POST, FIRST, &json!({"text": "one", "createdAt": NOW}))
+        .await;
+    alice.put(POST, FIRST, &json!({"text": "two", "createdAt": NOW})).await;
+    alice
+        .put(POST, SECOND, &json!({"text": "three", "createdAt": NOW}))
+        .await;
+    alice.delete(POST, FIRST).await;
 
     let mut backfill = app.firehose(Some(0)).await;
     let mut verifier = StreamVerifier::new(&app.plc);

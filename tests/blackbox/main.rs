@@ -12,6 +12,7 @@ mod untouched;
 
 mod app_passwords;
 mod blobs;
+mod bodies;
 mod command_line;
 mod crash;
 mod creation;
@@ -22,6 +23,7 @@ mod identifiers;
 mod import;
 mod moderation;
 mod process;
+mod record_sizes;
 mod records;
 mod sessions;
 mod subscription;

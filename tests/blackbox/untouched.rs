@@ -2,6 +2,7 @@
 
 use atproto_data::{Cid, Tid};
 use atproto_repo::Frame;
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::{Account, Answer, Firehose, TestApp};
@@ -82,5 +83,15 @@ pub(crate) fn assert_refused(answer: &Answer, case: &str) {
         for telltale in TELLTALES {
             assert!(!text.contains(telltale), "{case}: {text:?} tells of our insides");
         }
+    }
+}
+
+/// Every one of these requests is refused.
+pub(crate) async fn refuse_all(cases: Vec<(String, RequestBuilder)>) {
+    for (case, request) in cases {
+        let answer = Answer::to(request)
+            .await
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_refused(&answer, &case);
     }
 }

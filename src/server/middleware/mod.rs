@@ -1,8 +1,9 @@
-//! The layers around the router, from the outside in: request log, URI length, pace and compression of bodies, hosts, CORS, panics.
+//! The layers around the router, from the outside in: request log, URI length, pace, draining and compression of bodies, hosts, CORS, panics.
 
 pub(super) mod compress;
 pub(super) mod cors;
 pub(super) mod decompress;
+pub(super) mod drain;
 pub(super) mod host;
 pub(super) mod pace;
 pub(super) mod panic;

@@ -70,13 +70,7 @@ impl Api {
 
 impl Target {
     fn new(address: &str) -> Target {
-        // A server that refuses a long body without reading it closes the connection; nothing here may depend on such a one.
-        let http = Client::builder()
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .timeout(TIMEOUT)
-            .build()
-            .unwrap();
+        let http = Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         Target {
             http,
             address: address.to_owned(),

@@ -13,9 +13,11 @@ use crate::blob::{BlobSettings, Blobs};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BlobStoreConfig, Config, ImportsConfig, Secret};
 use crate::identity::{
-    DidResolver, KeySealer, PlcClient, PlcDirectory, PlcResolver, ServiceSigner, ServiceVerifier, SigningKeys,
+    DidDocuments, DidDocumentsSettings, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner,
+    ServiceVerifier, SigningKeys,
 };
 use crate::jobs;
+use crate::outbound::{GuardedClient, Reach, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
@@ -52,6 +54,10 @@ pub struct App {
     pub repos: Repos,
     /// The firehose.
     pub sequencer: Sequencer,
+    /// DID documents of the network.
+    pub dids: DidDocuments,
+    /// Handles of the network.
+    pub handles: HandleResolver,
     /// Whether and how large repos may be imported.
     pub imports: ImportsConfig,
     /// Makes the tokens with which services are called for accounts.
@@ -106,17 +112,23 @@ impl App {
             config.storage.repo_cache_bytes,
         );
         let blobs = Blobs::open(store.clone(), &blob_settings(config)?, Arc::clone(&clock))?;
-        let did_resolver: Arc<dyn DidResolver> = Arc::new(PlcResolver::new(Arc::clone(&plc)));
+        let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
+        let client = GuardedClient::new(reach(config), dns.clone())?;
+        let dids = DidDocuments::new(Arc::clone(&plc), client.clone(), Arc::clone(&clock), resolution(config));
+        let handles = HandleResolver::new(dns, client, Arc::clone(&clock), config.identity.resolver_timeout);
         let service_signer = ServiceSigner::new(keys, Arc::clone(&clock), Arc::clone(&random));
-        let service_verifier = ServiceVerifier::new(did_resolver, Arc::clone(&clock), config.service.did.clone());
+        let service_verifier =
+            ServiceVerifier::new(Arc::new(dids.clone()), Arc::clone(&clock), config.service.did.clone());
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
+        let settings = account_settings(config);
         let accounts = Accounts::new(
             store.clone(),
-            account_settings(config),
+            settings,
             Arc::clone(&clock),
             random,
             plc,
             sealer,
+            dids.clone(),
         );
         accounts.release_interrupted().await?;
         // Before anybody can begin an import, these are what a crash left of some.
@@ -126,6 +138,8 @@ impl App {
             blobs,
             repos,
             sequencer,
+            dids,
+            handles,
             imports: config.imports.clone(),
             service_signer,
             service_verifier,
@@ -246,6 +260,23 @@ fn moderation_service(config: &Config) -> Option<Did> {
         .moderation_service
         .as_ref()
         .map(|service| service.did.clone())
+}
+
+/// How far requests to addresses that users chose may go.
+fn reach(config: &Config) -> Reach {
+    if config.fetch.disable_ssrf_protection {
+        Reach::Anywhere
+    } else {
+        Reach::Public
+    }
+}
+
+fn resolution(config: &Config) -> DidDocumentsSettings {
+    DidDocumentsSettings {
+        stale_ttl: config.identity.did_cache_stale_ttl,
+        max_ttl: config.identity.did_cache_max_ttl,
+        timeout: config.identity.resolver_timeout,
+    }
 }
 
 fn site(config: &Config) -> Site {

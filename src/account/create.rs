@@ -114,7 +114,7 @@ impl Accounts {
         let document = document.inspect_err(|error| tracing::warn!(%error, %did, "no DID document for a new account"));
         Ok(CreatedAccount {
             session,
-            document: document.ok(),
+            document: document.ok().flatten(),
         })
     }
 

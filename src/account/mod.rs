@@ -30,7 +30,7 @@ use atproto_data::{Did, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::identity::{HandleRules, KeySealer, PlcDirectory};
+use crate::identity::{DidDocuments, HandleRules, KeySealer, PlcDirectory};
 use crate::random::Random;
 use crate::store::Store;
 
@@ -39,7 +39,6 @@ pub use app_passwords::{AppPassword, AppPasswordError, Privilege};
 pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use credentials::{EmailError, NewPasswordError};
 pub use deletion::{Deletion, Remains};
-pub use document::DocumentError;
 pub use handle::HandleError;
 pub use invites::{ADMIN, InviteError};
 pub use login::{Login, LoginError};
@@ -52,7 +51,6 @@ pub use status::{Account, AccountStatus};
 pub use takedown::Takedown;
 pub use token::{RefreshToken, Scope, TokenError};
 
-use document::Documents;
 use password::Passwords;
 use token::Tokens;
 
@@ -90,7 +88,7 @@ struct Inner {
     handle_rules: HandleRules,
     passwords: Passwords,
     tokens: Tokens,
-    documents: Documents,
+    dids: DidDocuments,
 }
 
 impl Accounts {
@@ -102,11 +100,11 @@ impl Accounts {
         random: Arc<dyn Random>,
         plc: Arc<dyn PlcDirectory>,
         sealer: Arc<KeySealer>,
+        dids: DidDocuments,
     ) -> Accounts {
         let handle_rules = HandleRules::new(&settings.hostname, &settings.service_handle_domains);
         let passwords = Passwords::new(Arc::clone(&random));
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
-        let documents = Documents::new(Arc::clone(&plc));
         let inner = Inner {
             store,
             clock,
@@ -117,7 +115,7 @@ impl Accounts {
             handle_rules,
             passwords,
             tokens,
-            documents,
+            dids,
         };
         Accounts(Arc::new(inner))
     }

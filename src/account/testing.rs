@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use atproto_data::crypto::Curve;
 use atproto_data::{Did, SigningKey};
@@ -14,7 +15,8 @@ use zeroize::Zeroizing;
 
 use super::{AccountSettings, Accounts, NewAccount};
 use crate::clock::fake::FakeClock;
-use crate::identity::{KeySealer, PlcDirectory, PlcError};
+use crate::identity::{DidDocuments, DidDocumentsSettings, KeySealer, PlcDirectory, PlcError};
+use crate::outbound::{FakeDns, GuardedClient, Reach};
 use crate::random::Random;
 use crate::random::fake::FakeRandom;
 use crate::store::testing::TestStore;
@@ -140,6 +142,16 @@ fn rotation_key() -> SigningKey {
     SigningKey::from_bytes(Curve::K256, &[5; 32]).unwrap()
 }
 
+fn dids(plc: Arc<dyn PlcDirectory>, clock: Arc<FakeClock>) -> DidDocuments {
+    let client = GuardedClient::new(Reach::Public, Arc::new(FakeDns::default())).unwrap();
+    let settings = DidDocumentsSettings {
+        stale_ttl: Duration::from_hours(1),
+        max_ttl: Duration::from_hours(24),
+        timeout: Duration::from_secs(3),
+    };
+    DidDocuments::new(plc, client, clock, settings)
+}
+
 /// Accounts and what they stand on.
 pub(super) struct TestAccounts {
     pub(super) accounts: Accounts,
@@ -171,7 +183,9 @@ impl TestAccounts {
             recovery_did_key: None,
         };
         let (shared_clock, shared_plc) = (Arc::clone(&clock), Arc::clone(&plc));
-        let accounts = Accounts::new(test.store.clone(), settings, shared_clock, random, shared_plc, sealer);
+        let dids = dids(Arc::clone(&plc) as Arc<dyn PlcDirectory>, Arc::clone(&clock));
+        let store = test.store.clone();
+        let accounts = Accounts::new(store, settings, shared_clock, random, shared_plc, sealer, dids);
         TestAccounts {
             accounts,
             test,

@@ -12,8 +12,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         DISABLE_SSRF_PROTECTION,
         "Allow private and local addresses. For development only.",
     )
-    .or_computed("`PDS_DEV_MODE`")
-    .not_yet(),
+    .or_computed("`PDS_DEV_MODE`"),
     Setting::new(
         "PDS_FETCH_MAX_RESPONSE_SIZE",
         "Largest answer to a fetch of an address that a user chose, in bytes.",

@@ -24,28 +24,23 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         "PDS_HANDLE_BACKUP_NAMESERVERS",
         "Name servers asked when the system's find no handle.",
-    )
-    .not_yet(),
+    ),
     Setting::new(
         "PDS_ENABLE_DID_DOC_WITH_SESSION",
         "Put the DID document into the answers of session methods.",
     )
     .or("false"),
-    Setting::new("PDS_ID_RESOLVER_TIMEOUT", "Time to resolve a DID or handle, in ms.")
-        .or("3000")
-        .not_yet(),
+    Setting::new("PDS_ID_RESOLVER_TIMEOUT", "Time to resolve a DID or handle, in ms.").or("3000"),
     Setting::new(
         "PDS_DID_CACHE_STALE_TTL",
         "Age after which a cached DID document is refreshed, in ms.",
     )
-    .or("3600000")
-    .not_yet(),
+    .or("3600000"),
     Setting::new(
         "PDS_DID_CACHE_MAX_TTL",
         "Age after which a cached DID document is not used any more, in ms.",
     )
-    .or("86400000")
-    .not_yet(),
+    .or("86400000"),
 ];
 
 /// DIDs, handles and the PLC directory.

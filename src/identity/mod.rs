@@ -1,6 +1,9 @@
-//! Who accounts are to the network: handle rules, the PLC directory, DID documents, signing keys, service tokens.
+//! Who accounts are to the network: handle rules, handles and DIDs resolved, the PLC directory, signing keys, service tokens.
 
+mod did_address;
+pub mod did_documents;
 pub mod did_resolver;
+pub mod handle_resolver;
 pub mod handle_rules;
 pub mod plc_directory;
 pub mod sealing;
@@ -10,7 +13,9 @@ pub mod service_verifier;
 pub mod signing_keys;
 mod spent_tokens;
 
-pub use did_resolver::{DidResolver, PlcResolver, ResolveError, ResolvedDid};
+pub use did_documents::{DidDocuments, DidDocumentsSettings};
+pub use did_resolver::{DidResolver, ResolveError, Resolved, ResolvedDid};
+pub use handle_resolver::HandleResolver;
 pub use handle_rules::{HandleRefused, HandleRules};
 pub use plc_directory::{PlcClient, PlcDirectory, PlcError};
 pub use sealing::{KeySealer, SealError};

@@ -45,7 +45,7 @@ impl Documents {
 
     fn document(&self, did: &Did, signs: Option<u8>) -> Result<Option<Arc<ResolvedDid>>, ResolveError> {
         if self.fails {
-            return Err(ResolveError::Method("test".to_owned()));
+            return Err(ResolveError::Failed("test".to_owned()));
         }
         let method = |name: &str, byte: u8| {
             json!({

@@ -1,5 +1,9 @@
 //! `com.atproto.identity.*`.
 
 pub(in crate::xrpc) mod get_recommended_did_credentials;
+mod identity_info;
+pub(in crate::xrpc) mod refresh_identity;
+pub(in crate::xrpc) mod resolve_did;
 pub(in crate::xrpc) mod resolve_handle;
+pub(in crate::xrpc) mod resolve_identity;
 pub(in crate::xrpc) mod update_handle;

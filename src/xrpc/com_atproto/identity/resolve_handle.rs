@@ -5,6 +5,7 @@ use std::sync::Arc;
 use atproto_data::Handle;
 use serde_json::json;
 
+use super::identity_info::{Freshness, did_of_handle};
 use crate::app::App;
 use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
@@ -15,17 +16,12 @@ pub(crate) const METHOD: Method<App> = Method::query("com.atproto.identity.resol
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let handle: Handle = call.params.required("handle")?;
-    let account = app
-        .accounts
-        .find_handle(&handle)
-        .await
-        .map_err(|error| XrpcError::internal(&error))?;
-    match account.filter(|account| account.status.is_active()) {
-        Some(account) => respond::json(&json!({"did": account.did.to_string()})),
+    match did_of_handle(&app, &handle, Freshness::Kept).await? {
+        Some(did) => respond::json(&json!({"did": did.as_str()})),
         None if app.accounts.handle_rules().is_service_handle(&handle) => {
             Err(XrpcError::bad_request("HandleNotFound", "Unable to resolve handle"))
         }
-        // Handles of other servers are not looked up yet.
+        // The reference names the error only for handles under its own domains.
         None => Err(XrpcError::invalid_request("Unable to resolve handle")),
     }
 }

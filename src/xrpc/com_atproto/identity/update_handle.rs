@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atproto_data::Handle;
+use atproto_data::{Did, Handle};
 
 use crate::account::HandleError;
 use crate::app::App;
@@ -26,7 +26,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
     let handle: Handle = call.input.required("handle")?;
-    check(&app, &handle)?;
+    check(&app, &account.did, &handle).await?;
     app.accounts
         .change_handle(account, handle)
         .await
@@ -34,11 +34,14 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     Ok(respond::empty())
 }
 
-fn check(app: &App, handle: &Handle) -> Result<(), XrpcError> {
+/// Handles under our domains follow our rules; others must point to the account.
+async fn check(app: &App, did: &Did, handle: &Handle) -> Result<(), XrpcError> {
     match app.accounts.handle_rules().check_new(handle) {
         Ok(()) => Ok(()),
-        // Handles of other domains have to be looked up, which this server does not do yet.
-        Err(HandleRefused::UnsupportedDomain) => Err(handle_error(&HandleError::NotProven)),
+        Err(HandleRefused::UnsupportedDomain) => match app.handles.refresh(handle).await {
+            Some(found) if found == *did => Ok(()),
+            _ => Err(handle_error(&HandleError::NotProven)),
+        },
         Err(refused) => Err(handle_error(&refused.into())),
     }
 }

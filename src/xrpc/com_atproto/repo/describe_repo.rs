@@ -41,7 +41,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         return Err(error);
     }
     let document = app.accounts.did_document(&account.did).await;
-    let document = document.map_err(|_| XrpcError::invalid_request("Could not resolve DID"))?;
+    let document = document.ok().flatten();
+    let document = document.ok_or_else(|| XrpcError::invalid_request("Could not resolve DID"))?;
     let claimed = document["alsoKnownAs"][0]
         .as_str()
         .and_then(|uri| uri.strip_prefix("at://"));

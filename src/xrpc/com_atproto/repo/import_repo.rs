@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use atproto_data::{Did, PublicKey};
-use atproto_plc::DidDocument;
 
 use crate::app::App;
 use crate::repo::{ImportError, RepoRef};
@@ -49,8 +48,8 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
 
 /// The signing key that the account's DID document names, as far as it can be had.
 async fn published_key(app: &App, did: &Did) -> Option<PublicKey> {
-    let document = app.accounts.did_document(did).await.ok()?;
-    DidDocument::from_value(did, &document).ok()?.signing_key(SIGNING_KEY)
+    let resolved = app.dids.resolve(did).await.ok().flatten()?;
+    resolved.document.signing_key(SIGNING_KEY)
 }
 
 fn refusal(error: ImportError) -> XrpcError {

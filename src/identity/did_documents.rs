@@ -99,7 +99,7 @@ impl DidDocuments {
             .or_insert_with_if(self.ask(did), |kept| self.is_over(kept, now))
             .await
             .into_value();
-        if self.is_stale(&kept, now) {
+        if kept.is_stale(now) {
             let (resolver, did) = (self.clone(), did.clone());
             tokio::spawn(async move { resolver.refresh(&did).await });
         }
@@ -186,14 +186,16 @@ impl DidDocuments {
         };
         now > kept.since.saturating_add(micros(ttl))
     }
+}
 
+impl Kept {
     /// Whether this call is the one to refresh a document that is getting old.
-    fn is_stale(&self, kept: &Kept, now: i64) -> bool {
-        let from = kept.refresh_from.load(Ordering::Relaxed);
+    fn is_stale(&self, now: i64) -> bool {
+        let from = self.refresh_from.load(Ordering::Relaxed);
         let next = now.saturating_add(micros(REFRESH_EVERY));
-        let may_begin = matches!(kept.outcome, Ok(Some(_))) && now > from;
+        let may_begin = matches!(self.outcome, Ok(Some(_))) && now > from;
         may_begin
-            && kept
+            && self
                 .refresh_from
                 .compare_exchange(from, next, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()

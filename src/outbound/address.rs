@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// IPv4 ranges that are not public: the [IANA special-purpose registry](https://www.iana.org/assignments/iana-ipv4-special-registry)
 /// (RFC 6890), multicast, and addresses at which clouds tell machines their secrets.
-const CLOSED_V4: [(Ipv4Addr, u8); 17] = [
-    (Ipv4Addr::new(0, 0, 0, 0), 8),
+const CLOSED_V4: [(Ipv4Addr, u8); 16] = [
+    (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
     (Ipv4Addr::new(100, 64, 0, 0), 10), // carrier-grade NAT (RFC 6598), Alibaba's metadata service
     (Ipv4Addr::new(127, 0, 0, 0), 8),
@@ -21,7 +21,6 @@ const CLOSED_V4: [(Ipv4Addr, u8); 17] = [
     (Ipv4Addr::new(203, 0, 113, 0), 24),
     (Ipv4Addr::new(224, 0, 0, 0), 4),
     (Ipv4Addr::new(240, 0, 0, 0), 4),
-    (Ipv4Addr::new(255, 255, 255, 255), 32),
 ];
 
 /// The only IPv6 range in which addresses of the public network are given out (RFC 4291 §2.5.4). What it leaves out: loopback,

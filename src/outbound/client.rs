@@ -16,7 +16,7 @@ use super::target::{self, Reach, Refusal};
 /// How long a host may take to open a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept, and how many to one host.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 const MAX_IDLE_PER_HOST: usize = 16;
 /// The most fetches at a time; further ones wait within their own deadline.
 const MAX_FETCHES: usize = 64;

@@ -23,6 +23,8 @@ pub struct DnsError(pub String);
 
 #[cfg(test)]
 pub(crate) mod fake {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
     use std::collections::HashMap;
     use std::net::SocketAddr;
     use std::sync::Mutex;
@@ -42,9 +44,9 @@ pub(crate) mod fake {
     }
 
     impl FakeDns {
-        /// The addresses that a host has, one list for each time it is asked; the last one stays.
+        /// The addresses, each with a port, that a host has, one list for each time it is asked; the last one stays.
         pub(crate) fn host(self, host: &str, answers: &[&[&str]]) -> Self {
-            let parse = |text: &&str| text.parse().unwrap_or_else(|_| panic!("{text} has a port"));
+            let parse = |text: &&str| text.parse().unwrap();
             let answers = answers
                 .iter()
                 .rev()

@@ -16,7 +16,7 @@ use super::{Dns, FakeDns, FetchError, FetchLimits, Fetched, GuardedClient, Reach
 
 const LIMITS: FetchLimits = FetchLimits {
     max_bytes: 1_000,
-    deadline: Duration::from_secs(60),
+    deadline: Duration::from_mins(1),
 };
 const SHORT: FetchLimits = FetchLimits {
     deadline: Duration::from_millis(50),

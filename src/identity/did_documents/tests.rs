@@ -1,4 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "expected values in the shape of what they are compared with"
+)]
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;

@@ -12,7 +12,6 @@ from atproto import CAR, CID, Client, FirehoseSubscribeReposClient, models, pars
 from atproto.exceptions import BadRequestError, UnauthorizedError
 
 PDS_URL = os.environ['PDS_URL']
-HAS_APPVIEW = 'APPVIEW_URL' in os.environ
 FIREHOSE_PATIENCE_SECONDS = 20
 
 
@@ -62,13 +61,6 @@ class SessionTest(unittest.TestCase):
     def test_login_gives_a_session_of_the_account(self):
         session = self.account.client.com.atproto.server.get_session()
         self.assertEqual((session.did, session.handle, session.active), (self.account.did, self.account.handle, True))
-
-    @unittest.skipUnless(HAS_APPVIEW, 'APPVIEW_URL is not set')
-    def test_login_reads_the_profile_from_the_appview(self):
-        client = Client(PDS_URL)
-        profile = client.login(self.account.handle, self.account.password)
-        self.assertEqual(profile.did, self.account.did)
-        self.assertEqual(client.me.did, self.account.did)
 
     def test_wrong_password_is_refused(self):
         with self.assertRaises(UnauthorizedError) as refused:

@@ -88,6 +88,11 @@ impl TestApp {
         self.process.as_ref().unwrap()
     }
 
+    /// Errors in the server's log are what the test wants to see.
+    pub(crate) fn may_complain(&mut self) {
+        self.process.as_mut().unwrap().may_complain();
+    }
+
     /// The settings that the server was started with.
     pub(crate) fn settings(&self) -> &BTreeMap<String, String> {
         &self.settings

@@ -1,0 +1,70 @@
+//! A database that somebody has damaged (fault F14).
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+
+use crate::repo_car::verify_repo;
+use crate::{Account, TestApp};
+
+const NOTE: &str = "com.example.note";
+
+/// A server whose alice has lost a record, or has one too many, behind the server's back; bob is as he was.
+async fn damaged(statement: &'static str) -> (TestApp, Account, Account) {
+    let mut app = TestApp::start().await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    for account in [&alice, &bob] {
+        for rkey in ["a", "b", "c"] {
+            account.create(NOTE, rkey, &json!({"rkey": rkey})).await;
+        }
+    }
+    app.stop().await;
+    let url = format!("sqlite://{}", app.data().join("pds.sqlite").display());
+    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let changed = sqlx::query(statement)
+        .bind(alice.did.as_str())
+        .execute(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(changed.rows_affected(), 1);
+    database.close().await.unwrap();
+    app.start_again().await;
+    app.may_complain();
+    (app, alice, bob)
+}
+
+#[tokio::test]
+async fn a_damaged_repo_is_shut_and_the_others_are_open() {
+    for statement in [
+        "DELETE FROM record WHERE path LIKE '%/b' AND repo_id = (SELECT repo_id FROM account WHERE did = $1)",
+        "UPDATE record SET path = path || 'x' WHERE path LIKE '%/b' AND repo_id = (SELECT repo_id FROM account WHERE did = $1)",
+    ] {
+        let (app, alice, bob) = damaged(statement).await;
+        let (head, events) = (alice.head().await, app.firehose(None).await);
+        // Nothing is signed over what nobody can vouch for, and nothing of it is passed on.
+        let write = alice.write(NOTE, "d", &json!({"rkey": "d"}));
+        let did = [("did", alice.did.as_str()), ("collection", NOTE), ("rkey", "a")];
+        let refusals = [
+            alice.call("com.atproto.repo.createRecord", &write).await,
+            app.api.query("com.atproto.sync.getRepo", &did).await,
+            app.api.query("com.atproto.sync.getRecord", &did).await,
+        ];
+        for refusal in refusals {
+            assert!(refusal.status >= 400, "{}", refusal.text());
+            let body: Value = serde_json::from_slice(&refusal.body).unwrap();
+            assert!(body["error"].is_string() && body["message"].is_string());
+        }
+        assert_eq!(alice.head().await, head);
+        let mut events = events;
+        let written = bob.create(NOTE, "d", &json!({"rkey": "d"})).await;
+        let atproto_repo::Frame::Commit(commit) = events.frame().await else {
+            panic!("bob's commit comes next")
+        };
+        assert_eq!(written["commit"]["cid"], commit.commit.to_string());
+        verify_repo(&bob.export().await, &bob.did, &app.plc.signing_key(&bob.did));
+        let log = app.process().log().join("\n");
+        assert!(
+            log.contains("quarantined") && log.contains(alice.did.as_str()),
+            "the operator is told"
+        );
+    }
+}

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::{AccountSettings, Accounts};
-use crate::blob::{BlobSettings, Blobs};
+use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{BlobStoreConfig, Config, ImportsConfig, Secret};
+use crate::config::{BlobStoreConfig, Config, ImportsConfig, S3Config, Secret};
 use crate::identity::{
     DidDocuments, DidDocumentsSettings, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner,
     ServiceVerifier, SigningKeys,
@@ -111,7 +111,7 @@ impl App {
             clock_id,
             config.storage.repo_cache_bytes,
         );
-        let blobs = Blobs::open(store.clone(), &blob_settings(config)?, Arc::clone(&clock))?;
+        let blobs = Blobs::open(store.clone(), &blob_settings(config), Arc::clone(&clock))?;
         let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
         let client = GuardedClient::new(reach(config), dns.clone())?;
         let dids = DidDocuments::new(Arc::clone(&plc), client.clone(), Arc::clone(&clock), resolution(config));
@@ -293,18 +293,36 @@ fn site(config: &Config) -> Site {
     }
 }
 
-fn blob_settings(config: &Config) -> Result<BlobSettings, StartError> {
+fn blob_settings(config: &Config) -> BlobSettings {
     match &config.blobs.store {
         BlobStoreConfig::Disk {
             location,
             temporary_location,
-        } => Ok(BlobSettings {
+        } => BlobSettings::Disk {
             location: location.clone(),
             temporary_location: temporary_location.clone(),
-        }),
-        BlobStoreConfig::S3(_) => {
-            Err("PDS_BLOBSTORE_S3_BUCKET: this version keeps blobs on disk only; unset it".into())
-        }
+        },
+        BlobStoreConfig::S3(s3) => BlobSettings::Bucket {
+            bucket: bucket_settings(s3),
+            spool: config.storage.data_directory.join("tmp"),
+        },
+    }
+}
+
+fn bucket_settings(s3: &S3Config) -> BucketSettings {
+    let credentials = s3.credentials.as_ref();
+    BucketSettings {
+        name: s3.bucket.clone(),
+        region: s3.region.clone(),
+        endpoint: s3.endpoint.clone(),
+        addressing: if s3.force_path_style {
+            BucketAddressing::Path
+        } else {
+            BucketAddressing::HostName
+        },
+        credentials: credentials.map(|(id, secret)| (id.expose().to_owned(), secret.expose().to_owned().into())),
+        upload_timeout: s3.upload_timeout,
+        request_timeout: s3.request_timeout,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod identity;
 mod jobs;
+mod locks;
 pub mod outbound;
 pub mod random;
 pub mod repo;

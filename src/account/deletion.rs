@@ -6,6 +6,7 @@ use sqlx::{Row as _, SqliteConnection};
 
 use super::lookup::find_by_id;
 use super::{Account, Accounts};
+use crate::blob::release_account;
 use crate::store::{StoreError, Tx};
 
 /// Accounts that the jobs look at in one run.
@@ -141,6 +142,7 @@ async fn delete(tx: &mut Tx<'_>, account: &Account) -> Result<(), StoreError> {
         .bind(account.did.as_str())
         .execute(tx.connection())
         .await?;
+    release_account(tx.connection(), &account.did).await?;
     sqlx::query("INSERT INTO deleted_account (repo_id, did, event) VALUES ($1, $2, $3)")
         .bind(account.repo_id)
         .bind(account.did.as_str())

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use atproto_data::{Cid, Did};
 use sqlx::{Row as _, SqliteConnection};
 
-use super::Blobs;
 use super::references::cid_column;
+use super::rows::{self, State};
+use super::{Blobs, Key};
 use crate::store::{Row, StoreError};
 
 /// How long an upload is kept that no record refers to.
 const UNREFERENCED_FOR: Duration = Duration::from_hours(6);
-/// Blobs removed at a time: uploads wait meanwhile, and so does the writer.
+/// Blobs looked up at a time.
 const BATCH: i64 = 100;
-
-type Key = (Did, Cid);
 
 impl Blobs {
     /// Removes what is to be removed now; says how many blobs that were. What cannot be removed is tried again the next time.
@@ -26,19 +24,33 @@ impl Blobs {
         let mut removed = 0;
         let mut last: Option<Key> = None;
         loop {
-            // Nobody puts a file into place that is about to be removed.
-            let _alone = self.0.placing.write().await;
             let batch = to_be_removed(&mut *self.0.store.read().await?, last.as_ref()).await?;
             let Some(end) = batch.last() else { return Ok(removed) };
             last = Some(end.clone());
-            let gone = self.remove_files(batch).await;
-            removed += gone.len() as u64;
-            self.change(
-                gone,
-                "DELETE FROM blob WHERE did = $1 AND cid = $2 AND state = 'deleting'",
-            )
-            .await?;
+            for key in batch {
+                removed += self.remove(key).await?;
+            }
         }
+    }
+
+    /// Removes a blob unless somebody uploaded it once more meanwhile; says how many blobs that were.
+    async fn remove(&self, key: Key) -> Result<u64, StoreError> {
+        let _lock = self.0.locks.lock(key.clone()).await;
+        let (did, cid) = &key;
+        let row = rows::find(&mut *self.0.store.read().await?, did, cid).await?;
+        if !row.is_some_and(|row| row.state == State::Deleting && !row.taken_down) {
+            return Ok(0);
+        }
+        if let Err(error) = self.0.files.delete(did, cid).await {
+            tracing::warn!(%did, %cid, %error, "a blob cannot be removed");
+            return Ok(0);
+        }
+        self.change(
+            vec![key],
+            "DELETE FROM blob WHERE did = $1 AND cid = $2 AND state = 'deleting'",
+        )
+        .await?;
+        Ok(1)
     }
 
     /// Turns uploads that have been temporary for too long into such that are being deleted, unless a record refers to them now.
@@ -58,23 +70,8 @@ impl Blobs {
         }
     }
 
-    /// Those whose files are gone.
-    async fn remove_files(&self, batch: Vec<Key>) -> Vec<Key> {
-        let mut gone = Vec::with_capacity(batch.len());
-        for (did, cid) in batch {
-            match self.0.disk.delete(&did, &cid).await {
-                Ok(()) => gone.push((did, cid)),
-                Err(error) => tracing::warn!(%did, %cid, %error, "a blob cannot be removed"),
-            }
-        }
-        gone
-    }
-
     /// Runs a statement for each of these blobs, in one transaction.
     async fn change(&self, blobs: Vec<Key>, sql: &'static str) -> Result<(), StoreError> {
-        if blobs.is_empty() {
-            return Ok(());
-        }
         let changed = self.0.store.change(move |tx| {
             Box::pin(async move {
                 for (did, cid) in blobs {

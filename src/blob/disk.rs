@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
 use sha2::{Digest as _, Sha256};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
-use super::{BlobContent, BlobSettings};
+use super::BlobContent;
 
 /// What the files of unfinished uploads are called; those that a crash left are removed at start.
-const UPLOAD_PREFIX: &str = "pds-upload-";
+pub(super) const UPLOAD_PREFIX: &str = "pds-upload-";
 /// Up to so many bytes are read at once; more are streamed from the file.
 const READ_AT_ONCE: u64 = 256 << 10;
 /// The longest name of a file on Linux, in bytes.
@@ -40,6 +40,9 @@ pub enum BlobStoreError {
         /// Directory of blobs.
         location: String,
     },
+    /// The settings of a bucket make no sense.
+    #[error("PDS_BLOBSTORE_S3_*: {0}")]
+    Bucket(String),
 }
 
 #[derive(Debug)]
@@ -49,28 +52,23 @@ pub(super) struct DiskStore {
 }
 
 impl DiskStore {
-    pub(super) fn open(settings: &BlobSettings) -> Result<DiskStore, BlobStoreError> {
-        let store = DiskStore {
-            location: settings.location.clone(),
-            temporary: settings.temporary_location.clone(),
-        };
-        let location = prepare(&store.location)?;
-        let temporary = prepare(&store.temporary)?;
-        if location != temporary {
+    pub(super) fn open(location: &Path, temporary: &Path) -> Result<DiskStore, BlobStoreError> {
+        let device = prepare(location)?;
+        if device != prepare_uploads(temporary)? {
             return Err(BlobStoreError::OtherFileSystem {
-                temporary: store.temporary.display().to_string(),
-                location: store.location.display().to_string(),
+                temporary: temporary.display().to_string(),
+                location: location.display().to_string(),
             });
         }
-        remove_unfinished(&store.temporary).map_err(|source| unusable(&store.temporary, source))?;
-        Ok(store)
+        Ok(DiskStore {
+            location: location.to_owned(),
+            temporary: temporary.to_owned(),
+        })
     }
 
-    /// A new file for an upload; removed when dropped.
-    pub(super) fn new_upload(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new()
-            .prefix(UPLOAD_PREFIX)
-            .tempfile_in(&self.temporary)
+    /// Where the files of uploads begin.
+    pub(super) fn uploads(&self) -> &Path {
+        &self.temporary
     }
 
     /// Moves an upload, whose content is durable, into its place.
@@ -161,6 +159,13 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// Makes a directory for uploads, removes what a crash left in it, and says on which device it is.
+pub(super) fn prepare_uploads(directory: &Path) -> Result<u64, BlobStoreError> {
+    let device = prepare(directory)?;
+    remove_unfinished(directory).map_err(|source| unusable(directory, source))?;
+    Ok(device)
+}
+
 /// Makes a directory and says on which device it is.
 fn prepare(directory: &Path) -> Result<u64, BlobStoreError> {
     let made = fs::create_dir_all(directory).and_then(|()| fs::metadata(directory));
@@ -204,10 +209,7 @@ mod tests {
     use super::*;
 
     fn open(directory: &Path) -> Result<DiskStore, BlobStoreError> {
-        DiskStore::open(&BlobSettings {
-            location: directory.join("blocks"),
-            temporary_location: directory.join("blocks/tempt"),
-        })
+        DiskStore::open(&directory.join("blocks"), &directory.join("blocks/tempt"))
     }
 
     #[test]
@@ -226,7 +228,7 @@ mod tests {
     fn what_a_crash_left_is_removed_at_start_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
         let store = open(directory.path()).unwrap();
-        let upload = store.new_upload().unwrap();
+        let upload = super::super::files::new_upload(store.uploads()).unwrap();
         let left = upload.keep().unwrap().1;
         let others = left.with_file_name("notes.txt");
         fs::write(&others, "mine").unwrap();

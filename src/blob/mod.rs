@@ -4,8 +4,10 @@
 //! its file into place, then makes the row 'temporary', or 'permanent' if a record refers to the blob already. A crash in between leaves a
 //! row that the collector clears with its file. Records turn blobs permanent in the transaction that stores them.
 
+mod bucket;
 mod collect;
 mod disk;
+mod files;
 mod references;
 mod rows;
 mod serve;
@@ -19,11 +21,13 @@ mod upload;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::RwLock;
+use atproto_data::{Cid, Did};
 
 use crate::clock::Clock;
+use crate::locks::Locks;
 use crate::store::Store;
 
+pub use bucket::{BucketAddressing, BucketSettings};
 pub use disk::BlobStoreError;
 pub use references::{BlobRef, BlobRefError, settle_references};
 pub use serve::{BlobContent, BlobCounts, BlobInfo, MissingBlob};
@@ -32,16 +36,29 @@ pub use upload::{Upload, UploadError, UploadedBlob};
 
 pub(crate) use references::reference_changes;
 
-use disk::DiskStore;
+use files::BlobFiles;
 
 /// Where blobs are kept.
 #[derive(Clone, Debug)]
-pub struct BlobSettings {
-    /// Directory of the blobs; created if missing.
-    pub location: PathBuf,
-    /// Directory of unfinished uploads, on the same file system; created if missing, leftovers in it are removed.
-    pub temporary_location: PathBuf,
+pub enum BlobSettings {
+    /// On a file system.
+    Disk {
+        /// Directory of the blobs; created if missing.
+        location: PathBuf,
+        /// Directory of unfinished uploads, on the same file system; created if missing, leftovers in it are removed.
+        temporary_location: PathBuf,
+    },
+    /// In a bucket.
+    Bucket {
+        /// Which.
+        bucket: BucketSettings,
+        /// Directory of unfinished uploads; created if missing, leftovers in it are removed.
+        spool: PathBuf,
+    },
 }
+
+/// A blob of an account.
+type Key = (Did, Cid);
 
 /// All blobs of this server. Cheap to clone.
 #[derive(Clone)]
@@ -49,24 +66,24 @@ pub struct Blobs(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    disk: Arc<DiskStore>,
+    files: BlobFiles,
     clock: Arc<dyn Clock>,
-    /// Uploads that put a file into place share it; the collector, which takes files and rows away, has it alone.
-    placing: RwLock<()>,
+    /// Blobs of which the file and the row may disagree: an upload puts them into place, or the collector takes them away.
+    locks: Locks<Key>,
 }
 
 impl Blobs {
-    /// Opens the directories.
+    /// Opens the directories. A bucket is not asked anything yet.
     ///
     /// # Errors
     /// If they cannot be used; the message names the setting.
     pub fn open(store: Store, settings: &BlobSettings, clock: Arc<dyn Clock>) -> Result<Blobs, BlobStoreError> {
-        let disk = Arc::new(DiskStore::open(settings)?);
+        let files = BlobFiles::open(settings)?;
         Ok(Blobs(Arc::new(Inner {
             store,
-            disk,
+            files,
             clock,
-            placing: RwLock::new(()),
+            locks: Locks::default(),
         })))
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 
 use atproto_data::{Cid, Did, Tid};
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use sqlx::Row as _;
 
 use super::Blobs;
@@ -20,12 +22,13 @@ pub struct BlobInfo {
 }
 
 /// The bytes of a blob or of a part of it.
-#[derive(Debug)]
 pub enum BlobContent {
     /// Few of them.
     Memory(Vec<u8>),
     /// Many: a file, at the first of them, and how many to read.
     File(tokio::fs::File, u64),
+    /// As they come from a bucket.
+    Stream(BoxStream<'static, io::Result<Bytes>>),
 }
 
 /// A blob that a record refers to and that was not uploaded.
@@ -76,7 +79,7 @@ impl Blobs {
         start: u64,
         length: u64,
     ) -> Result<Option<BlobContent>, io::Error> {
-        let content = self.0.disk.get(did, cid, info.size, start, length).await?;
+        let content = self.0.files.get(did, cid, info.size, start, length).await?;
         if content.is_none() {
             tracing::error!(%did, %cid, "the file of a blob is missing: restore it from a backup");
         }

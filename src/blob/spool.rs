@@ -1,14 +1,14 @@
 //! An upload on its way to a file: hashed, counted and sniffed as it comes.
 
 use std::io::{self, Write as _};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use atproto_data::Cid;
 use atproto_data::cid::Codec;
 use sha2::{Digest as _, Sha256};
 use tempfile::{NamedTempFile, TempPath};
 
-use super::disk::DiskStore;
+use super::files::new_upload;
 use super::sniff::{HEAD_BYTES, sniff};
 
 /// So many bytes are collected before they are written: a write is a hop to another thread.
@@ -16,7 +16,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 
 /// The bytes of an upload so far. Dropping it removes its file.
 pub(super) struct Spool {
-    disk: Arc<DiskStore>,
+    directory: PathBuf,
     file: Option<NamedTempFile>,
     hasher: Sha256,
     size: u64,
@@ -34,9 +34,9 @@ pub(super) struct Spooled {
 }
 
 impl Spool {
-    pub(super) fn new(disk: Arc<DiskStore>) -> Spool {
+    pub(super) fn new(directory: PathBuf) -> Spool {
         Spool {
-            disk,
+            directory,
             file: None,
             hasher: Sha256::new(),
             size: 0,
@@ -63,7 +63,7 @@ impl Spool {
         self.size += self.buffer.len() as u64;
         let file = match &mut self.file {
             Some(file) => file,
-            None => self.file.insert(self.disk.new_upload()?),
+            None => self.file.insert(new_upload(&self.directory)?),
         };
         file.write_all(&self.buffer)?;
         self.buffer.clear();

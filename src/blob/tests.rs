@@ -1,6 +1,6 @@
 //! A blob's life against a real database and real files.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Test {
     async fn start() -> Test {
         let (store, clock) = (TestStore::open().await, Arc::new(FakeClock::new()));
         let directory = tempfile::tempdir().unwrap();
-        let settings = BlobSettings {
+        let settings = BlobSettings::Disk {
             location: directory.path().join("blocks"),
             temporary_location: directory.path().join("tempt"),
         };
@@ -110,6 +110,7 @@ impl Test {
         let info = self.blobs.find(&did, &cid).await.unwrap()?;
         match self.blobs.content(&did, &cid, &info, 0, info.size).await.unwrap()? {
             BlobContent::Memory(bytes) => Some(bytes),
+            BlobContent::Stream(_) => panic!("there is no bucket"),
             BlobContent::File(mut file, length) => {
                 let mut bytes = Vec::new();
                 tokio::io::AsyncReadExt::read_to_end(&mut file, &mut bytes)
@@ -238,11 +239,11 @@ async fn a_crash_between_file_and_row_leaves_nothing_for_long() {
         .store
         .change(move |tx| Box::pin(async move { rows::begin_upload(tx.connection(), &did, &blob, 0).await }));
     begun.await.unwrap();
-    let mut file = test.blobs.0.disk.new_upload().unwrap();
+    let mut file = super::files::new_upload(test.blobs.0.files.uploads()).unwrap();
     std::io::Write::write_all(&mut file, b"half").unwrap();
     test.blobs
         .0
-        .disk
+        .files
         .put(&ALICE.parse().unwrap(), &cid, file.into_temp_path())
         .await
         .unwrap();

@@ -63,16 +63,16 @@ impl Blobs {
     pub fn upload(&self) -> Upload {
         Upload {
             blobs: self.clone(),
-            spool: Some(Box::new(Spool::new(self.0.disk.clone()))),
+            spool: Some(Box::new(Spool::new(self.0.files.uploads().to_owned()))),
         }
     }
 
     /// Puts a file into its place and makes its row.
     async fn keep(&self, did: &Did, blob: UploadedBlob, file: tempfile::TempPath) -> Result<UploadedBlob, UploadError> {
         // The collector stays away as long as the file and its row may disagree.
-        let _placing = self.0.placing.read().await;
+        let _lock = self.0.locks.lock((did.clone(), blob.cid)).await;
         self.begin(did, &blob).await?;
-        self.0.disk.put(did, &blob.cid, file).await?;
+        self.0.files.put(did, &blob.cid, file).await?;
         let (owner, row, now) = (did.clone(), blob.clone(), self.0.clock.now_micros());
         let finished = self.0.store.change(move |tx| {
             Box::pin(async move { rows::finish_upload(tx.connection(), &owner, &row.cid, &row.mime_type, now).await })

@@ -23,31 +23,26 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Directory of unfinished uploads; on the same file system.",
     )
     .or_computed("`tempt` in the directory of the blobs"),
-    Setting::new(S3_BUCKET, "Bucket of the blobs, instead of a directory.").not_yet(),
-    Setting::new("PDS_BLOBSTORE_S3_REGION", "Region of the bucket.").not_yet(),
-    Setting::new("PDS_BLOBSTORE_S3_ENDPOINT", "Address of the S3-compatible service.").not_yet(),
+    Setting::new(S3_BUCKET, "Bucket of the blobs, instead of a directory."),
+    Setting::new("PDS_BLOBSTORE_S3_REGION", "Region of the bucket."),
+    Setting::new("PDS_BLOBSTORE_S3_ENDPOINT", "Address of the S3-compatible service."),
     Setting::new(
         "PDS_BLOBSTORE_S3_FORCE_PATH_STYLE",
         "Put the bucket into the path instead of the host name.",
     )
-    .or("false")
-    .not_yet(),
-    Setting::new(S3_KEY_ID, "Access key of the bucket.").secret().not_yet(),
-    Setting::new(S3_SECRET_KEY, "Secret key of the bucket.")
-        .secret()
-        .not_yet(),
+    .or("false"),
+    Setting::new(S3_KEY_ID, "Access key of the bucket.").secret(),
+    Setting::new(S3_SECRET_KEY, "Secret key of the bucket.").secret(),
     Setting::new(
         "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS",
         "Time for a whole upload to the bucket, in ms.",
     )
-    .or("20000")
-    .not_yet(),
+    .or("20000"),
     Setting::new(
         "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS",
         "Time for one request to the bucket, in ms.",
     )
-    .or_computed("the upload's time, at most 15000")
-    .not_yet(),
+    .or_computed("the upload's time, at most 15000"),
 ];
 
 /// Where blobs are kept and how large they may be.

@@ -11,7 +11,6 @@ mod error;
 mod export;
 mod import;
 mod load;
-mod locks;
 mod proof;
 mod purge;
 mod read;
@@ -31,6 +30,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::identity::signing_keys::SigningKeys;
+use crate::locks::Locks;
 use crate::store::Store;
 
 pub use collections::CollectionRepo;
@@ -45,7 +45,6 @@ pub use takedown::ModeratedRecord;
 pub use write::{CommitInfo, Written};
 
 use import::Imports;
-use locks::Locks;
 use trees::TreeCache;
 
 /// Bits of a TID that name the clock: our share of them is drawn once per process.
@@ -82,7 +81,7 @@ struct Inner {
     /// µs since 1970 of the rkey given out last.
     last_rkey: AtomicU64,
     trees: TreeCache,
-    locks: Locks,
+    locks: Locks<i64>,
     /// Bounds what readers of cold repos may cost the writers.
     cold_builds: Semaphore,
     /// Bounds the snapshots that are open for exports.

@@ -9,10 +9,12 @@ use crate::store::StoreError;
 const CHUNK: i64 = 500;
 
 /// What a repo has, up to a number of rows.
-const CHUNKS: [&str; 3] = [
+const CHUNKS: [&str; 4] = [
     "DELETE FROM record WHERE (repo_id, path) IN (SELECT repo_id, path FROM record WHERE repo_id = $1 LIMIT $2)",
     "DELETE FROM subject_link WHERE (repo_id, link, path) IN \
      (SELECT repo_id, link, path FROM subject_link WHERE repo_id = $1 LIMIT $2)",
+    "DELETE FROM blob_ref WHERE (repo_id, cid, path) IN \
+     (SELECT repo_id, cid, path FROM blob_ref WHERE repo_id = $1 LIMIT $2)",
     "DELETE FROM repo_collection WHERE (collection, repo_id) IN \
      (SELECT collection, repo_id FROM repo_collection WHERE repo_id = $1 LIMIT $2)",
 ];

@@ -451,3 +451,46 @@ async fn what_an_imported_repo_refers_to_is_missing_until_it_is_uploaded() {
         kept.as_bytes()
     );
 }
+
+#[tokio::test]
+async fn a_moderator_takes_a_blob_down_and_lifts_it() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let blob = uploaded(&alice, "text/plain", "bad").await;
+    refer(&alice, "a", &blob).await.ok();
+    let (did, cid) = (alice.did.as_str(), cid(&blob));
+    let subject = json!({"$type": "com.atproto.admin.defs#repoBlobRef", "did": did, "cid": cid});
+    let admin = async |request: RequestBuilder| {
+        Answer::to(request.basic_auth("admin", Some(crate::harness::ADMIN_PASSWORD)))
+            .await
+            .unwrap()
+    };
+    let decide = async |subject: &Value, applied: bool| {
+        let input = json!({"subject": subject, "takedown": {"applied": applied, "ref": "case 7"}});
+        admin(app.api.post("com.atproto.admin.updateSubjectStatus").json(&input)).await
+    };
+    let status = async || {
+        let params = [("did", did), ("blob", cid)];
+        admin(app.api.get("com.atproto.admin.getSubjectStatus", &params))
+            .await
+            .ok()
+    };
+    assert_eq!(
+        status().await,
+        json!({"subject": subject, "takedown": {"applied": false}})
+    );
+    decide(&subject, true).await.ok();
+    assert_eq!(status().await["takedown"], json!({"applied": true, "ref": "case 7"}));
+    assert_not_found(&app, did, cid).await;
+    let again = Answer::to(upload(&alice, "text/plain", "bad")).await.unwrap();
+    assert_eq!(
+        again.refused(400, "InvalidRequest"),
+        "Blob has been takendown, cannot re-upload"
+    );
+    refer(&alice, "b", &blob).await.refused(400, "BlobNotFound");
+    decide(&subject, false).await.ok();
+    assert_eq!(get(&app, did, cid).await.bytes(), b"bad");
+    let mut unknown = subject.clone();
+    unknown["cid"] = json!(Cid::of_raw(b"x").to_string());
+    decide(&unknown, true).await.refused(400, "NotFound");
+}

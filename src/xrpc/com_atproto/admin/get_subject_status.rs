@@ -22,8 +22,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let blob: Option<Cid> = call.params.optional("blob")?;
     let status = match (blob, uri, did) {
         (Some(_), _, None) => Err(XrpcError::invalid_request("Must provide a did to request blob state")),
-        // No blob can have been uploaded yet.
-        (Some(_), _, Some(_)) => Err(not_found()),
+        (Some(cid), _, Some(did)) => of_blob(&app, &did, &cid).await,
         (None, Some(uri), _) => of_record(&app, &uri).await,
         (None, None, Some(did)) => of_account(&app, did).await,
         (None, None, None) => Err(XrpcError::invalid_request("No provided subject")),
@@ -50,6 +49,17 @@ async fn of_record(app: &App, uri: &AtUri) -> Result<Value, XrpcError> {
     Ok(json!({
         "subject": {"$type": "com.atproto.repo.strongRef", "uri": uri.as_str(), "cid": cid},
         "takedown": takedown(record.takedown),
+    }))
+}
+
+async fn of_blob(app: &App, did: &Did, cid: &Cid) -> Result<Value, XrpcError> {
+    let found = app.blobs.takedown(did, cid).await;
+    let reference = found
+        .map_err(|error| XrpcError::internal(&error))?
+        .ok_or_else(not_found)?;
+    Ok(json!({
+        "subject": {"$type": "com.atproto.admin.defs#repoBlobRef", "did": did.as_str(), "cid": cid.to_string()},
+        "takedown": takedown(reference),
     }))
 }
 

@@ -17,7 +17,7 @@ pub(super) enum Subject {
     /// A record.
     Record(AtUri),
     /// A blob of an account.
-    Blob,
+    Blob(Did, Cid),
 }
 
 impl Subject {
@@ -30,11 +30,7 @@ impl Subject {
                 input.required::<Cid>("cid")?;
                 Ok(Subject::Record(input.required("uri")?))
             }
-            REPO_BLOB_REF => {
-                input.required::<Did>("did")?;
-                input.required::<Cid>("cid")?;
-                Ok(Subject::Blob)
-            }
+            REPO_BLOB_REF => Ok(Subject::Blob(input.required("did")?, input.required("cid")?)),
             other => Err(XrpcError::invalid_request(format!("Invalid subject ({other})"))),
         }
     }

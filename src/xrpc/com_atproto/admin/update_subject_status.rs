@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atproto_data::{AtUri, Did, Map, Value};
+use atproto_data::{AtUri, Cid, Did, Map, Value};
 
 use super::subject::{Subject, find_record, not_found};
 use crate::account::{Account, Takedown};
@@ -38,8 +38,7 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     match subject {
         Subject::Account(did) => update_account(&app, &did, takedown, deactivated).await?,
         Subject::Record(uri) => update_record(&app, &uri, takedown).await?,
-        // No blob can have been uploaded yet.
-        Subject::Blob => return Err(not_found()),
+        Subject::Blob(did, cid) => update_blob(&app, &did, &cid, takedown).await?,
     }
     Ok(respond::data(&Value::Map(echoed)))
 }
@@ -128,4 +127,19 @@ async fn update_record(app: &App, uri: &AtUri, takedown: Option<Takedown>) -> Re
         .await
         .map_err(read_error)?;
     if found { Ok(()) } else { Err(not_found()) }
+}
+
+async fn update_blob(app: &App, did: &Did, cid: &Cid, takedown: Option<Takedown>) -> Result<(), XrpcError> {
+    let found = match takedown {
+        Some(takedown) => {
+            let reference = app.accounts.takedown_reference(takedown);
+            app.blobs.set_takedown(did, cid, reference).await
+        }
+        None => app.blobs.takedown(did, cid).await.map(|found| found.is_some()),
+    };
+    if found.map_err(|error| XrpcError::internal(&error))? {
+        Ok(())
+    } else {
+        Err(not_found())
+    }
 }

@@ -92,6 +92,10 @@ fn refusal(error: UploadError) -> XrpcError {
             tracing::error!(%cause, "the disk of the blobs is full");
             XrpcError::not_enough_resources("The server cannot store blobs at the moment, try again later")
         }
+        UploadError::File(cause) if cause.kind() == ErrorKind::TimedOut => {
+            tracing::warn!("storing a blob took too long");
+            XrpcError::upstream_timeout("Operation timed out, please try again.")
+        }
         UploadError::Store(error) => read_error(RepoError::Store(error)),
         other => XrpcError::internal(&other),
     }

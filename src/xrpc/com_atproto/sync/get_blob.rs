@@ -95,6 +95,7 @@ fn names(headers: &HeaderMap, name: &HeaderName, etag: &str) -> bool {
 fn body(content: BlobContent) -> Body {
     match content {
         BlobContent::Memory(bytes) => Body::from(bytes),
+        BlobContent::Stream(bytes) => Body::from_stream(bytes),
         BlobContent::File(file, length) => {
             Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK_BYTES))
         }

@@ -1,48 +1,51 @@
-//! One lock per repo: the writes of a repo follow each other, those of different repos do not wait.
+//! One lock per key, such as a repo: work on the same one follows each other, work on different ones does not wait.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-type RepoLock = Arc<tokio::sync::Mutex<()>>;
+type Held<K> = Arc<Mutex<HashMap<K, Arc<tokio::sync::Mutex<()>>>>>;
 
 /// Locks that somebody holds or waits for.
-#[derive(Default)]
-pub(super) struct Locks(Arc<Mutex<HashMap<i64, RepoLock>>>);
+pub(crate) struct Locks<K>(Held<K>);
 
 /// A held lock.
-pub(super) struct RepoGuard {
-    repo_id: i64,
-    locks: Arc<Mutex<HashMap<i64, RepoLock>>>,
+pub(crate) struct LockGuard<K: Eq + Hash> {
+    key: K,
+    locks: Held<K>,
     guard: Option<OwnedMutexGuard<()>>,
 }
 
-impl Locks {
-    pub(super) async fn lock(&self, repo_id: i64) -> RepoGuard {
+impl<K> Default for Locks<K> {
+    fn default() -> Self {
+        Locks(Arc::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Locks<K> {
+    pub(crate) async fn lock(&self, key: K) -> LockGuard<K> {
         let lock = {
             let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(locks.entry(repo_id).or_default())
+            Arc::clone(locks.entry(key.clone()).or_default())
         };
         let guard = lock.lock_owned().await;
-        RepoGuard {
-            repo_id,
+        LockGuard {
+            key,
             locks: Arc::clone(&self.0),
             guard: Some(guard),
         }
     }
 }
 
-impl Drop for RepoGuard {
+impl<K: Eq + Hash> Drop for LockGuard<K> {
     fn drop(&mut self) {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         self.guard.take();
         // One reference is the map's: nobody else holds it or waits for it.
-        if locks
-            .get(&self.repo_id)
-            .is_some_and(|lock| Arc::strong_count(lock) == 1)
-        {
-            locks.remove(&self.repo_id);
+        if locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(&self.key);
         }
     }
 }
@@ -52,7 +55,7 @@ mod tests {
     use super::Locks;
 
     #[tokio::test]
-    async fn a_repo_is_locked_once_and_forgotten_when_free() {
+    async fn a_key_is_locked_once_and_forgotten_when_free() {
         let locks = Locks::default();
         let first = locks.lock(1).await;
         let other = locks.lock(2).await;

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use atproto_data::{Did, Handle};
-use axum::Router;
-use axum::http::request::Parts;
+use atproto_data::Did;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,16 +14,14 @@ use crate::identity::{
     DidDocuments, DidDocumentsSettings, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner,
     ServiceVerifier, SigningKeys,
 };
-use crate::jobs;
 use crate::outbound::{GuardedClient, Reach, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
+use crate::server::Site;
 use crate::server::health::{Health, Phase};
-use crate::server::router::{self, RequestIds};
-use crate::server::{Application, Auth, OnSuccess, Site, XrpcError};
+use crate::server::router::RequestIds;
 use crate::store::{Database, Store, StoreSettings};
-use crate::xrpc::{self, Caller};
 
 /// What a client may know of the operator's choices (`describeServer`).
 #[derive(Clone, Debug)]
@@ -80,7 +76,7 @@ pub struct App {
 pub type StartError = Box<dyn std::error::Error + Send + Sync>;
 
 impl App {
-    /// Opens the data directory and builds everything; background work runs until `stop` is cancelled.
+    /// Opens the data directory and builds everything. Nothing runs yet; what will, runs until `stop` is cancelled.
     ///
     /// # Errors
     /// If the data directory, the database or a key cannot be used; the message says what to do.
@@ -131,9 +127,7 @@ impl App {
             dids.clone(),
         );
         accounts.release_interrupted().await?;
-        // Before anybody can begin an import, these are what a crash left of some.
-        let leftovers = repos.detached().await?;
-        let app = Arc::new(App {
+        Ok(Arc::new(App {
             accounts,
             blobs,
             repos,
@@ -152,15 +146,7 @@ impl App {
             request_ids,
             stop,
             jobs: TaskTracker::new(),
-        });
-        jobs::start(&app);
-        jobs::remove_leftovers(&app, leftovers);
-        Ok(app)
-    }
-
-    /// All routes.
-    pub fn router(self: &Arc<Self>) -> Router {
-        router::build(Arc::clone(self), xrpc::METHODS, Router::new(), self.request_ids.clone())
+        }))
     }
 
     /// Finishes what is queued and closes the database. Nothing may be asked of the app afterwards.
@@ -185,30 +171,18 @@ impl App {
         &self.site.handle_domains
     }
 
-    /// Seconds since 1970.
-    pub(crate) fn now_seconds(&self) -> i64 {
-        const MICROS_PER_SECOND: i64 = 1_000_000;
-        self.clock.now_micros() / MICROS_PER_SECOND
-    }
-
-    /// The DID of the moderation service, which may call admin methods.
-    pub(crate) fn moderation_service(&self) -> Option<&Did> {
-        self.moderation_service.as_ref()
-    }
-
-    pub(crate) fn admin_password(&self) -> &str {
-        self.admin_password.expose()
-    }
-}
-
-impl Application for App {
-    type Caller = Caller;
-
-    fn site(&self) -> &Site {
+    /// How this server is known.
+    pub(crate) fn site(&self) -> &Site {
         &self.site
     }
 
-    fn health(&self) -> Health {
+    /// Where request ids come from.
+    pub(crate) fn request_ids(&self) -> RequestIds {
+        self.request_ids.clone()
+    }
+
+    /// How the server is doing, from what is known already.
+    pub(crate) fn health(&self) -> Health {
         let phase = if self.stop.is_cancelled() {
             Phase::Draining
         } else {
@@ -226,24 +200,19 @@ impl Application for App {
         }
     }
 
-    async fn authenticate(&self, auth: Auth, request: &Parts, nsid: &str) -> Result<Caller, XrpcError> {
-        xrpc::authenticate(self, auth, request, nsid).await
+    /// Seconds since 1970.
+    pub(crate) fn now_seconds(&self) -> i64 {
+        const MICROS_PER_SECOND: i64 = 1_000_000;
+        self.clock.now_micros() / MICROS_PER_SECOND
     }
 
-    fn on_success(&self, caller: &mut Caller) -> Option<OnSuccess> {
-        let token_use = caller.take_token_use()?;
-        Some(Box::new(move || token_use.spend()))
+    /// The DID of the moderation service, which may call admin methods.
+    pub(crate) fn moderation_service(&self) -> Option<&Did> {
+        self.moderation_service.as_ref()
     }
 
-    async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {
-        let account = self
-            .accounts
-            .find_handle(handle)
-            .await
-            .map_err(|error| XrpcError::internal(&error))?;
-        Ok(account
-            .filter(|account| account.status.is_active())
-            .map(|account| account.did))
+    pub(crate) fn admin_password(&self) -> &str {
+        self.admin_password.expose()
     }
 }
 

@@ -6,9 +6,11 @@ use tokio::sync::watch;
 use super::{Outcome, logging};
 use crate::app::App;
 use crate::config::Config;
+use crate::jobs;
 use crate::server::health::Phase;
 use crate::server::router::{self, RequestIds};
 use crate::server::{lifecycle, listen};
+use crate::xrpc;
 
 pub(super) async fn run() -> Outcome {
     let config = Config::from_env()?;
@@ -28,7 +30,8 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     let (router, routers) = watch::channel(router::not_ready(Phase::Starting, RequestIds::starting_at(0)));
     let server = tokio::spawn(listen::serve_latest(listener, routers, stop.clone()));
     let app = App::start(&config, stop.clone()).await?;
-    drop(router.send_replace(app.router()));
+    jobs::start(&app).await?;
+    drop(router.send_replace(xrpc::router(&app)));
     ready(&url);
     server.await?;
     drop(router);

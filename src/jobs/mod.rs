@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::repo::RepoError;
 
 /// How often old events are removed from the firehose's log.
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
@@ -21,7 +22,12 @@ const BLOBS_EVERY: Duration = Duration::from_mins(1);
 const DELETE_EVERY: Duration = Duration::from_mins(5);
 
 /// Starts all of it; it ends when the server stops.
-pub(crate) fn start(app: &Arc<App>) {
+///
+/// # Errors
+/// If the database cannot be read.
+pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
+    // Before anybody can begin an import, these are what a crash left of some.
+    remove_leftovers(app, app.repos.detached().await?);
     repeat(app, PRUNE_EVERY, "prune the event log", |app| async move {
         app.sequencer
             .prune_old()
@@ -55,10 +61,11 @@ pub(crate) fn start(app: &Arc<App>) {
     repeat(app, BLOBS_EVERY, "remove blobs", |app| async move {
         app.blobs.collect().await.map(drop).map_err(|error| error.to_string())
     });
+    Ok(())
 }
 
 /// Removes repos that imports left behind when the server stopped.
-pub(crate) fn remove_leftovers(app: &Arc<App>, repo_ids: Vec<i64>) {
+fn remove_leftovers(app: &Arc<App>, repo_ids: Vec<i64>) {
     let (repos, stop) = (app.repos.clone(), app.stopping());
     app.tasks().spawn(async move {
         for repo_id in repo_ids {

@@ -1,5 +1,6 @@
 //! The XRPC methods: one method, one file, found by its NSID. Handlers parse, call the domain and answer; no SQL here.
 
+mod application;
 mod auth;
 mod blob_cursor;
 mod caller;
@@ -12,13 +13,14 @@ use crate::server::Method;
 
 pub use caller::Caller;
 
-pub(crate) use auth::{authenticate, check_status};
+pub(crate) use application::router;
+pub(crate) use auth::check_status;
 
 /// A call of one of our methods.
 pub(crate) type Call = crate::server::Call<Caller>;
 
 /// All methods that this server answers itself.
-pub(crate) static METHODS: &[Method<App>] = &[
+static METHODS: &[Method<App>] = &[
     com_atproto::admin::delete_account::METHOD,
     com_atproto::admin::get_account_info::METHOD,
     com_atproto::admin::get_account_infos::METHOD,

@@ -1,0 +1,47 @@
+//! The methods and the app behind them, as the server sees both.
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Handle};
+use axum::Router;
+use axum::http::request::Parts;
+
+use super::{Caller, METHODS, auth};
+use crate::app::App;
+use crate::server::health::Health;
+use crate::server::router;
+use crate::server::{Application, Auth, OnSuccess, Site, XrpcError};
+
+/// All routes of the app.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    router::build(Arc::clone(app), METHODS, Router::new(), app.request_ids())
+}
+
+impl Application for App {
+    type Caller = Caller;
+
+    fn site(&self) -> &Site {
+        App::site(self)
+    }
+
+    fn health(&self) -> Health {
+        App::health(self)
+    }
+
+    async fn authenticate(&self, auth: Auth, request: &Parts, nsid: &str) -> Result<Caller, XrpcError> {
+        auth::authenticate(self, auth, request, nsid).await
+    }
+
+    fn on_success(&self, caller: &mut Caller) -> Option<OnSuccess> {
+        let token_use = caller.take_token_use()?;
+        Some(Box::new(move || token_use.spend()))
+    }
+
+    async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {
+        let account = self.accounts.find_handle(handle).await;
+        let account = account.map_err(|error| XrpcError::internal(&error))?;
+        Ok(account
+            .filter(|account| account.status.is_active())
+            .map(|account| account.did))
+    }
+}

@@ -99,9 +99,8 @@ impl Accounts {
     /// or ended by the job.
     pub async fn create(&self, new: NewAccount) -> Result<CreatedAccount, CreateError> {
         let email = self.check_rules(&new)?;
-        let pending = self.reserve(&new, &email).await?;
+        let (pending, held) = self.hold(new.clone(), email.clone()).await?;
         let did = pending.did.clone();
-        let held = Held::new(self, did.clone());
         let session = match self.register(pending, email, new.password).await {
             Ok(session) => session,
             Err(error) => {
@@ -147,6 +146,17 @@ impl Accounts {
             return Err(CreateError::RecoveryKey);
         }
         Ok(email)
+    }
+
+    /// [`Accounts::reserve`] in a task of its own: if the client goes away meanwhile, the row is stored all the same, and then given back.
+    async fn hold(&self, new: NewAccount, email: String) -> Result<(Pending, Held), CreateError> {
+        let accounts = self.clone();
+        let reserved = tokio::spawn(async move {
+            let pending = accounts.reserve(&new, &email).await?;
+            let held = Held::new(accounts, pending.did.clone());
+            Ok((pending, held))
+        });
+        reserved.await.map_err(|_| CreateError::Interrupted)?
     }
 
     /// First transaction: the pending row.

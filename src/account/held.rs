@@ -5,13 +5,13 @@ use atproto_data::Did;
 use super::Accounts;
 
 /// A pending row that a request holds. Dropped, because the client went away, it gives back what the row held.
-pub(super) struct Held<'a> {
-    accounts: &'a Accounts,
+pub(super) struct Held {
+    accounts: Accounts,
     did: Option<Did>,
 }
 
-impl<'a> Held<'a> {
-    pub(super) fn new(accounts: &'a Accounts, did: Did) -> Held<'a> {
+impl Held {
+    pub(super) fn new(accounts: Accounts, did: Did) -> Held {
         Held {
             accounts,
             did: Some(did),
@@ -21,7 +21,7 @@ impl<'a> Held<'a> {
     /// Gives back at once: creating the account failed.
     pub(super) async fn release(mut self) {
         let Some(did) = self.did.take() else { return };
-        release(self.accounts, &did).await;
+        release(&self.accounts, &did).await;
     }
 
     /// Gives nothing back: the account exists.
@@ -30,7 +30,7 @@ impl<'a> Held<'a> {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         let Some(did) = self.did.take() else { return };
         let accounts = self.accounts.clone();

@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use sqlx::{Row as _, SqliteConnection};
 
+use super::sessions::cut_off_tokens;
 use super::{Accounts, Scope};
 use crate::random;
 use crate::store::{Row, StoreError};
@@ -218,12 +219,7 @@ async fn remove(connection: &mut SqliteConnection, account_id: i64, name: &str, 
         .execute(&mut *connection)
         .await?;
     // Access tokens without a session do not say which password they came from.
-    sqlx::query("UPDATE account SET tokens_cut_off = $1 WHERE account_id = $2")
-        .bind(now)
-        .bind(account_id)
-        .execute(connection)
-        .await?;
-    Ok(())
+    cut_off_tokens(connection, account_id, now).await
 }
 
 fn mac(salt: &[u8], secret: &str) -> Hmac<Sha256> {

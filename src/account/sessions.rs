@@ -248,6 +248,15 @@ pub(super) async fn end_all_sessions(
         .bind(account_id)
         .execute(&mut *connection)
         .await?;
+    cut_off_tokens(connection, account_id, now).await
+}
+
+/// Refuses from now on the access tokens of an account that have no session. `now` in µs since 1970.
+pub(super) async fn cut_off_tokens(
+    connection: &mut SqliteConnection,
+    account_id: i64,
+    now: i64,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE account SET tokens_cut_off = $1 WHERE account_id = $2")
         .bind(now)
         .bind(account_id)

@@ -1,22 +1,24 @@
-//! Removing the records of deleted accounts, in pieces so that writers never wait long.
+//! Removing the records of repos that have no account, in pieces so that writers never wait long.
 
 use sqlx::SqliteConnection;
 
 use super::Repos;
 use crate::store::StoreError;
 
-/// Rows of each table removed per transaction.
+/// Rows of a table removed per transaction.
 const CHUNK: i64 = 500;
 
-/// What a repo has, up to a number of rows.
+/// The tables of which a repo may have many rows; each statement removes the first of them. They name a range of keys, because SQLite
+/// scans the whole table for a list of row values.
 const CHUNKS: [&str; 4] = [
-    "DELETE FROM record WHERE (repo_id, path) IN (SELECT repo_id, path FROM record WHERE repo_id = $1 LIMIT $2)",
-    "DELETE FROM subject_link WHERE (repo_id, link, path) IN \
-     (SELECT repo_id, link, path FROM subject_link WHERE repo_id = $1 LIMIT $2)",
-    "DELETE FROM blob_ref WHERE (repo_id, cid, path) IN \
-     (SELECT repo_id, cid, path FROM blob_ref WHERE repo_id = $1 LIMIT $2)",
-    "DELETE FROM repo_collection WHERE (collection, repo_id) IN \
-     (SELECT collection, repo_id FROM repo_collection WHERE repo_id = $1 LIMIT $2)",
+    "DELETE FROM record WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \
+     (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
+    "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
+     (SELECT link FROM subject_link WHERE repo_id = $1 ORDER BY link LIMIT $2) AS chunk)",
+    "DELETE FROM blob_ref WHERE repo_id = $1 AND cid <= (SELECT max(cid) FROM \
+     (SELECT cid FROM blob_ref WHERE repo_id = $1 ORDER BY cid LIMIT $2) AS chunk)",
+    "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
+     (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
 ];
 
 impl Repos {
@@ -33,24 +35,35 @@ impl Repos {
     }
 }
 
-async fn purge_chunk(connection: &mut SqliteConnection, repo_id: i64) -> Result<bool, StoreError> {
-    let mut more = false;
+/// Removes some of a repo's rows; says whether any may be left.
+pub(super) async fn purge_chunk(connection: &mut SqliteConnection, repo_id: i64) -> Result<bool, StoreError> {
     for sql in CHUNKS {
         let removed = sqlx::query(sql)
             .bind(repo_id)
             .bind(CHUNK)
             .execute(&mut *connection)
             .await?;
-        more |= removed.rows_affected() == CHUNK.unsigned_abs();
+        if removed.rows_affected() >= CHUNK.unsigned_abs() {
+            return Ok(true);
+        }
     }
-    Ok(more)
+    Ok(false)
 }
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use super::CHUNKS;
     use crate::repo::testing::{TestRepos, create};
+
+    #[tokio::test]
+    async fn no_piece_scans_a_table() {
+        let test = TestRepos::open().await;
+        for sql in CHUNKS {
+            test.test.assert_scans_no_table(sql).await;
+        }
+    }
 
     #[tokio::test]
     async fn a_repo_goes_in_pieces_and_alone() {

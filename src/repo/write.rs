@@ -6,17 +6,14 @@ use std::sync::Arc;
 use atproto_data::{Cid, Did, SigningKey, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::{SignedCommit, UnsignedCommit};
-use atproto_repo::frame::{self, CommitEvent, EventBody, RepoOp, RepoOpAction};
+use atproto_repo::frame::{
+    self, CommitEvent, EventBody, MAX_COMMIT_BLOCKS_BYTES, MAX_COMMIT_OPERATIONS, RepoOp, RepoOpAction,
+};
 use atproto_repo::mst::{Action, Operation, Tree};
 
 use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
 use crate::store::{BlobChanges, CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
-
-/// The most operations in one commit (sync 1.1).
-const MAX_WRITES: usize = 200;
-/// The most bytes of blocks in one `#commit` (sync 1.1).
-const MAX_EVENT_BLOCKS: usize = 2_000_000;
 
 /// A commit as clients are told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +42,10 @@ impl Repos {
         writes: Vec<RecordWrite>,
         swap_commit: Option<Cid>,
     ) -> Result<Written, RepoError> {
-        if writes.len() > MAX_WRITES {
-            return Err(RepoError::TooManyWrites { max: MAX_WRITES });
+        if writes.len() > MAX_COMMIT_OPERATIONS {
+            return Err(RepoError::TooManyWrites {
+                max: MAX_COMMIT_OPERATIONS,
+            });
         }
         let repos = self.clone();
         // A caller that goes away must not leave the cached tree behind the stored one.
@@ -328,7 +327,7 @@ fn commit_event(
     for (cid, record) in &records {
         car::write_block(&mut blocks, cid, &record.content);
     }
-    if blocks.len() > MAX_EVENT_BLOCKS {
+    if blocks.len() > MAX_COMMIT_BLOCKS_BYTES {
         return Err(RepoError::EventTooLarge);
     }
     let prev_data = old.tree.root();

@@ -5,6 +5,7 @@
 use std::sync::{Arc, Mutex};
 
 use atproto_repo::frame::EventBody;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Database, Sequence, SequencedEvent, Store, StoreSettings};
 
@@ -38,6 +39,18 @@ impl TestStore {
     /// The events that subscribers have been told of, in order.
     pub(crate) fn published(&self) -> Vec<SequencedEvent> {
         self.published.lock().unwrap().clone()
+    }
+
+    /// Fails if SQLite would read a whole table for a statement.
+    pub(crate) async fn assert_scans_no_table(&self, sql: &str) {
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let mut reader = self.store.read().await.unwrap();
+        for step in sqlx::query(explain).fetch_all(&mut *reader).await.unwrap() {
+            let step: String = step.try_get("detail").unwrap();
+            // Rows of the statement itself, and of a subquery that is limited.
+            let is_list = step.contains("CONSTANT ROW") || step.contains("VALUES CLAUSE") || step == "SCAN chunk";
+            assert!(!step.starts_with("SCAN") || is_list, "{sql}: {step}");
+        }
     }
 
     /// The one integer that a query gives.

@@ -8,14 +8,13 @@ use tokio::sync::mpsc;
 use super::ImportError;
 use super::imported_car::{ImportedCar, ImportedRecord};
 use crate::repo::blob_refs::blobs_of;
+use crate::repo::purge::purge_chunk;
 use crate::repo::subject_link::link_of;
 use crate::repo::{RepoError, Repos};
 use crate::store::{BlobRefRow, ImportedRows, RecordRow, StoreError, SubjectLinkRow};
 
 /// Records written in one transaction: other writers wait no longer than that.
 const CHUNK_RECORDS: usize = 500;
-/// Rows removed in one transaction.
-const CHUNK_ROWS: i64 = 500;
 /// Bytes of records after which a chunk ends.
 const CHUNK_BYTES: usize = 1 << 20;
 /// Chunks that are read ahead.
@@ -144,33 +143,14 @@ impl Chunk {
 
 /// Removes some of a repo's rows; says whether nothing is left of it.
 async fn remove_chunk(connection: &mut sqlx::SqliteConnection, repo_id: i64) -> Result<bool, StoreError> {
-    for sql in REMOVE_CHUNK {
-        let removed = sqlx::query(sql)
-            .bind(repo_id)
-            .bind(CHUNK_ROWS)
-            .execute(&mut *connection)
-            .await?;
-        if removed.rows_affected() > 0 {
-            return Ok(false);
-        }
+    if purge_chunk(connection, repo_id).await? {
+        return Ok(false);
     }
     for sql in REMOVE_REST {
         sqlx::query(sql).bind(repo_id).execute(&mut *connection).await?;
     }
     Ok(true)
 }
-
-/// The tables of which a repo may have many rows.
-const REMOVE_CHUNK: [&str; 4] = [
-    "DELETE FROM record WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \
-     (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
-    "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
-     (SELECT link FROM subject_link WHERE repo_id = $1 ORDER BY link LIMIT $2) AS chunk)",
-    "DELETE FROM blob_ref WHERE repo_id = $1 AND cid <= (SELECT max(cid) FROM \
-     (SELECT cid FROM blob_ref WHERE repo_id = $1 ORDER BY cid LIMIT $2) AS chunk)",
-    "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
-     (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
-];
 
 /// What goes with the last of them.
 const REMOVE_REST: [&str; 2] = [

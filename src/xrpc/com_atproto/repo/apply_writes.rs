@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use atproto_data::{Did, Nsid, RecordKey};
 use atproto_lexicon::Validation;
+use atproto_repo::frame::MAX_COMMIT_OPERATIONS;
 use serde::Serialize;
 
 use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation};
@@ -19,9 +20,6 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     Accepts::Json(WRITE_LIMIT),
     |app, call| Box::pin(handle(app, call)),
 );
-
-/// The most writes in one call.
-const MAX_WRITES: usize = 200;
 
 const CREATE: &str = "com.atproto.repo.applyWrites#create";
 const UPDATE: &str = "com.atproto.repo.applyWrites#update";
@@ -52,8 +50,11 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let validation = validation(&call.input)?;
     let swap = swap_commit(&call.input)?;
     let inputs = call.input.take_required_objects("writes")?;
-    if inputs.len() > MAX_WRITES {
-        return Err(own_repo_error(RepoError::TooManyWrites { max: MAX_WRITES }));
+    // Before any of them is read.
+    if inputs.len() > MAX_COMMIT_OPERATIONS {
+        return Err(own_repo_error(RepoError::TooManyWrites {
+            max: MAX_COMMIT_OPERATIONS,
+        }));
     }
     let mut writes = Vec::with_capacity(inputs.len());
     let mut results = Vec::with_capacity(inputs.len());

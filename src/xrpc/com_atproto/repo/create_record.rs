@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use atproto_data::{Nsid, RecordKey};
 use atproto_lexicon::Validation;
-use serde::Serialize;
 
 use super::write_input::{
-    CommitOutput, RECORD_PATH, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation,
+    CommitOutput, RECORD_PATH, RecordOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation,
 };
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
@@ -21,17 +20,6 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     Accepts::Json(WRITE_LIMIT),
     |app, call| Box::pin(handle(app, call)),
 );
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Output {
-    uri: String,
-    cid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit: Option<CommitOutput>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    validation_status: Option<&'static str>,
-}
 
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let repo = own_repo(&app, &call.caller, &call.input).await?;
@@ -56,7 +44,7 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
         },
     };
     let written = app.repos.write(repo, vec![write], swap).await.map_err(own_repo_error)?;
-    respond::json(&Output {
+    respond::json(&RecordOutput {
         uri,
         cid,
         commit: written.commit.map(CommitOutput::from),

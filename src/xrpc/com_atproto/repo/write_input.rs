@@ -28,6 +28,19 @@ pub(super) struct CommitOutput {
     rev: String,
 }
 
+/// A record that was written, in an answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RecordOutput {
+    pub(super) uri: String,
+    pub(super) cid: String,
+    /// Absent where the record was the same already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) commit: Option<CommitOutput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) validation_status: Option<&'static str>,
+}
+
 impl From<CommitInfo> for CommitOutput {
     fn from(commit: CommitInfo) -> Self {
         CommitOutput {

@@ -6,7 +6,7 @@ use atproto_data::Did;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::{AccountSettings, Accounts};
+use crate::account::{AccountSettings, Accounts, InviteEarning};
 use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BlobStoreConfig, Config, ImportsConfig, S3Config, Secret};
@@ -295,6 +295,8 @@ fn bucket_settings(s3: &S3Config) -> BucketSettings {
     }
 }
 
+const MICROS_PER_MILLISECOND: i64 = 1_000;
+
 fn account_settings(config: &Config) -> AccountSettings {
     AccountSettings {
         service_did: config.service.did.clone(),
@@ -302,6 +304,12 @@ fn account_settings(config: &Config) -> AccountSettings {
         public_url: config.service.public_url.clone(),
         service_handle_domains: config.identity.service_handle_domains.clone(),
         invite_required: config.invites.required,
+        invite_earning: config.invites.interval.map(|interval| InviteEarning {
+            interval,
+            epoch: i64::try_from(config.invites.epoch)
+                .unwrap_or(i64::MAX)
+                .saturating_mul(MICROS_PER_MILLISECOND),
+        }),
         jwt_secret: config.secrets.jwt_secret.expose().to_owned().into(),
         plc_rotation_key: config.secrets.plc_rotation_key.clone(),
         recovery_did_key: config.identity.recovery_did_key.clone(),

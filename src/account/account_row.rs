@@ -1,55 +1,67 @@
-//! The second transaction of account creation: account, empty repo, signing key, invite use, events, session.
+//! What makes an account: its row, repo, signing key, invite use, events and first session.
 
+use atproto_data::{Did, Handle};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::create::CreateError;
 use super::genesis::FirstCommit;
-use super::pending::{self, Pending};
 use super::sessions::NewSession;
 use super::{Account, AccountStatus, invites};
+use crate::identity::sealing::SealedKey;
 use crate::identity::signing_keys;
 use crate::store::{StoreError, Tx};
 
-/// Everything that the second transaction stores.
+/// How an account begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// In use, and told to the network.
+    Active,
+    /// Off, until it has moved in; the network hears nothing of it.
+    Deactivated,
+}
+
+/// Everything that is stored of a new account.
 pub(super) struct AccountRow {
-    pub(super) pending: Pending,
+    pub(super) did: Did,
+    pub(super) handle: Handle,
     pub(super) email: String,
+    pub(super) email_key: String,
+    pub(super) invite_code: Option<String>,
     pub(super) password_hash: Option<String>,
+    /// The signing key's public half, a `did:key`.
+    pub(super) public_key: String,
+    pub(super) sealed: SealedKey,
     pub(super) commit: FirstCommit,
     pub(super) session: NewSession,
+    pub(super) beginning: Beginning,
     pub(super) now: i64,
 }
 
 impl AccountRow {
-    /// Stores the account, unless the job took the pending row away meanwhile.
+    /// Stores the account. Handle, e-mail address and invite have been checked in this transaction.
     pub(super) async fn insert(&self, tx: &mut Tx<'_>) -> Result<Account, CreateError> {
-        let Pending {
-            did,
-            handle,
-            invite_code,
-            public_key,
-            sealed,
-            ..
-        } = &self.pending;
-        if !pending::finish(tx.connection(), did).await? {
-            return Err(CreateError::Interrupted);
-        }
+        let did = &self.did;
         let repo_id = self.commit.insert(tx.connection()).await?;
         let account_id = self.insert_account(tx.connection(), repo_id).await?;
-        signing_keys::insert(tx.connection(), did, public_key, sealed).await?;
-        if let Some(code) = invite_code {
+        signing_keys::insert(tx.connection(), did, &self.public_key, &self.sealed).await?;
+        if let Some(code) = &self.invite_code {
             invites::mark_used(tx.connection(), code, did.as_str(), self.now).await?;
         }
-        for event in &self.commit.events {
-            tx.emit(account_id, repo_id, event).await?;
+        if self.beginning == Beginning::Active {
+            for event in &self.commit.events {
+                tx.emit(account_id, repo_id, event).await?;
+            }
         }
         self.session.insert(tx.connection(), account_id).await?;
         Ok(Account {
             account_id,
             repo_id,
             did: did.clone(),
-            handle: handle.clone(),
-            status: AccountStatus::Active,
+            handle: self.handle.clone(),
+            status: match self.beginning {
+                Beginning::Active => AccountStatus::Active,
+                Beginning::Deactivated => AccountStatus::Deactivated,
+            },
             email: self.email.clone(),
             email_confirmed: false,
         })
@@ -58,16 +70,17 @@ impl AccountRow {
     async fn insert_account(&self, connection: &mut SqliteConnection, repo_id: i64) -> Result<i64, StoreError> {
         let row = sqlx::query(
             // The first repo's number is the account's too: numbers of repos are never given out twice.
-            "INSERT INTO account (account_id, did, handle, email, email_key, password_hash, repo_id, created_at) \
-             VALUES ($6, $1, $2, $3, $4, $5, $6, $7) RETURNING account_id",
+            "INSERT INTO account (account_id, did, handle, email, email_key, password_hash, repo_id, created_at, deactivated_at) \
+             VALUES ($6, $1, $2, $3, $4, $5, $6, $7, $8) RETURNING account_id",
         )
-        .bind(self.pending.did.as_str())
-        .bind(self.pending.handle.as_str())
+        .bind(self.did.as_str())
+        .bind(self.handle.as_str())
         .bind(&self.email)
-        .bind(&self.pending.email_key)
+        .bind(&self.email_key)
         .bind(self.password_hash.as_deref())
         .bind(repo_id)
         .bind(self.now)
+        .bind(Some(self.now).filter(|_| self.beginning == Beginning::Deactivated))
         .fetch_one(connection)
         .await?;
         Ok(row.try_get(0)?)

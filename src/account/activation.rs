@@ -1,7 +1,6 @@
 //! Switching an account off and on again.
 
 use atproto_data::{Cid, Did, SigningKey, Tid};
-use atproto_plc::State;
 use atproto_repo::commit::{Commit, SignedCommit, UnsignedCommit};
 use atproto_repo::frame::{account_event, identity_event, sync_event};
 use sqlx::{Row as _, SqliteConnection};
@@ -70,7 +69,7 @@ impl Accounts {
         done.await
     }
 
-    /// Asks the PLC directory whether the account's DID says that it is hosted here. Holds no lock: the directory may be slow.
+    /// Finds out whether the account's DID says that it is hosted here. Holds no lock: that may be slow.
     ///
     /// # Errors
     /// If the account is taken down, its DID says something else or cannot be looked up, or the database fails.
@@ -79,11 +78,7 @@ impl Accounts {
             return Err(ActivateError::TakenDown);
         }
         let key = self.open_signing_key(&account.did).await?;
-        let last = self.0.plc.last_operation(&account.did).await?;
-        let state = last
-            .and_then(|last| last.state())
-            .ok_or(ActivateError::Did("Could not resolve DID"))?;
-        self.check_did(&state, &key)?;
+        self.check_did(&account.did, &key).await?;
         Ok(Activation {
             account_id: account.account_id,
             key,
@@ -105,40 +100,19 @@ impl Accounts {
         done.await
     }
 
-    /// Whether a DID's document and rotation keys are such that the account can be active here (`checkAccountStatus`).
+    /// Whether a DID's document, and its rotation keys if it is a did:plc, are such that the account can be active here (`checkAccountStatus`).
     ///
     /// # Errors
     /// If the account's key cannot be opened or the database fails; a directory that fails makes the answer no.
     pub async fn is_did_valid(&self, account: &Account) -> Result<bool, ActivateError> {
         let key = self.open_signing_key(&account.did).await?;
-        let last = self.0.plc.last_operation(&account.did).await.ok().flatten();
-        Ok(last
-            .and_then(|last| last.state())
-            .is_some_and(|state| self.check_did(&state, &key).is_ok()))
+        Ok(self.check_did(&account.did, &key).await.is_ok())
     }
 
     async fn open_signing_key(&self, did: &Did) -> Result<SigningKey, ActivateError> {
         let sealed = signing_keys::sealed(&mut *self.0.store.read().await?, did).await?;
         let sealed = sealed.ok_or_else(|| StoreError::Damaged(format!("{did} has no signing key")))?;
         Ok(self.0.sealer.open(did, &sealed)?)
-    }
-
-    fn check_did(&self, state: &State, key: &SigningKey) -> Result<(), ActivateError> {
-        let own = self.0.settings.plc_rotation_key.public_key().to_did_key();
-        if !state.rotation_keys.contains(&own) {
-            return Err(ActivateError::Did("Server rotation key not included in PLC DID data"));
-        }
-        if state.pds_endpoint() != Some(self.0.settings.public_url.as_str()) {
-            return Err(ActivateError::Did(
-                "DID document atproto_pds service endpoint does not match PDS public url",
-            ));
-        }
-        if state.signing_key() != Some(key.public_key().to_did_key().as_str()) {
-            return Err(ActivateError::Did(
-                "DID document verification method does not match expected signing key",
-            ));
-        }
-        Ok(())
     }
 }
 

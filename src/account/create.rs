@@ -1,6 +1,6 @@
 //! Creating an account: pending row → genesis operation at the PLC directory → account, empty repo and events in one transaction.
 
-use super::account_row::AccountRow;
+use super::account_row::{AccountRow, Beginning};
 use super::genesis::FirstCommit;
 use super::held::Held;
 use super::password::{self, PasswordError};
@@ -11,7 +11,7 @@ use crate::identity::{HandleRefused, PlcError, SealError};
 use crate::random;
 use crate::store::StoreError;
 use atproto_data::crypto::Curve;
-use atproto_data::{Handle, PublicKey, SigningKey};
+use atproto_data::{Did, Handle, PublicKey, SigningKey};
 use atproto_plc::{State, UnsignedOperation};
 
 /// What somebody asks for.
@@ -59,6 +59,15 @@ pub enum CreateError {
     /// The invite code is missing or not good.
     #[error(transparent)]
     Invite(InviteError),
+    /// The handle is not of this server and does not point to the DID that is brought along.
+    #[error("External handle did not resolve to DID")]
+    HandleNotProven,
+    /// The DID that is brought along is of a method that the protocol does not use.
+    #[error("Only DIDs of the methods plc and web can have an account")]
+    DidMethod,
+    /// The DID that is brought along has an account here.
+    #[error("Account already exists: {0}")]
+    DidTaken(Did),
     /// Somebody has the handle.
     #[error("Handle already taken: {0}")]
     HandleTaken(Handle),
@@ -92,13 +101,21 @@ impl From<InviteError> for CreateError {
 }
 
 impl Accounts {
-    /// Creates an account with a DID of its own and opens its first session.
+    /// Creates an account with a new DID and opens its first session.
     ///
     /// # Errors
     /// Why not; then no account exists, the invite is unused, and what the PLC directory may know of it is taken up by the next try
     /// or ended by the job.
     pub async fn create(&self, new: NewAccount) -> Result<CreatedAccount, CreateError> {
         let email = self.check_rules(&new)?;
+        self.0.handle_rules.check_new(&new.handle)?;
+        if new
+            .recovery_key
+            .as_deref()
+            .is_some_and(|key| PublicKey::from_did_key(key).is_err())
+        {
+            return Err(CreateError::RecoveryKey);
+        }
         let (pending, held) = self.hold(new.clone(), email.clone()).await?;
         let did = pending.did.clone();
         let session = match self.register(pending, email, new.password).await {
@@ -117,8 +134,8 @@ impl Accounts {
         })
     }
 
-    /// Checks what needs no database; gives the e-mail address.
-    fn check_rules(&self, new: &NewAccount) -> Result<String, CreateError> {
+    /// Checks password, invite and e-mail address as far as that needs no database; gives the address.
+    pub(super) fn check_rules(&self, new: &NewAccount) -> Result<String, CreateError> {
         if new
             .password
             .as_deref()
@@ -136,14 +153,6 @@ impl Accounts {
             .ok_or(CreateError::EmailMissing)?;
         if !email::is_acceptable(&email) {
             return Err(CreateError::EmailRefused);
-        }
-        self.0.handle_rules.check_new(&new.handle)?;
-        if new
-            .recovery_key
-            .as_deref()
-            .is_some_and(|key| PublicKey::from_did_key(key).is_err())
-        {
-            return Err(CreateError::RecoveryKey);
         }
         Ok(email)
     }
@@ -217,7 +226,7 @@ impl Accounts {
         keys
     }
 
-    fn new_signing_key(&self) -> SigningKey {
+    pub(super) fn new_signing_key(&self) -> SigningKey {
         loop {
             // All but one in 2^127 numbers of 32 bytes are keys.
             let bytes = zeroize::Zeroizing::new(random::bytes::<32>(&*self.0.random));
@@ -234,12 +243,17 @@ impl Accounts {
         email: String,
         password: Option<String>,
     ) -> Result<Session, CreateError> {
-        let password_hash = match password.filter(|password| !password.is_empty()) {
-            Some(password) => Some(self.0.passwords.hash(&password).await?),
-            None => None,
-        };
+        let password_hash = self.hash_password(password).await?;
         self.submit_genesis(&pending).await?;
         self.finish(pending, email, password_hash).await
+    }
+
+    /// The hash of a new account's password, if it has one.
+    pub(super) async fn hash_password(&self, password: Option<String>) -> Result<Option<String>, PasswordError> {
+        match password.filter(|password| !password.is_empty()) {
+            Some(password) => self.0.passwords.hash(&password).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Makes sure that the directory has the genesis operation. An error may hide a success: what counts is the directory's last
@@ -264,23 +278,38 @@ impl Accounts {
     ) -> Result<Session, CreateError> {
         let now = self.0.clock.now_micros();
         let key = self.0.sealer.open(&pending.did, &pending.sealed)?;
-        let clock_id = u16::from_be_bytes(random::bytes(&*self.0.random));
-        let commit = FirstCommit::sign(&pending.did, &pending.handle, &key, now, clock_id);
+        let commit = self.first_commit(&pending.did, &pending.handle, &key, now);
         let row = AccountRow {
-            pending,
+            did: pending.did,
+            handle: pending.handle,
             email,
+            email_key: pending.email_key,
+            invite_code: pending.invite_code,
             password_hash,
+            public_key: pending.public_key,
+            sealed: pending.sealed,
             commit,
             session: self.new_session(Scope::Access),
+            beginning: Beginning::Active,
             now,
         };
         let stored = self.0.store.change(move |tx| {
             Box::pin(async move {
+                // The job may have taken the pending row away meanwhile.
+                if !pending::finish(tx.connection(), &row.did).await? {
+                    return Err(CreateError::Interrupted);
+                }
                 let account = row.insert(tx).await?;
                 Ok::<_, CreateError>((account, row.session))
             })
         });
         let (account, session) = stored.await?;
         Ok(self.open_session(account, &session))
+    }
+
+    /// The empty repo of a new account.
+    pub(super) fn first_commit(&self, did: &Did, handle: &Handle, key: &SigningKey, now: i64) -> FirstCommit {
+        let clock_id = u16::from_be_bytes(random::bytes(&*self.0.random));
+        FirstCommit::sign(did, handle, key, now, clock_id)
     }
 }

@@ -20,6 +20,9 @@ pub enum HandleError {
     /// It is not under a service domain and does not point to the account's DID.
     #[error("External handle did not resolve to DID")]
     NotProven,
+    /// The DID is not ours to change and does not claim it.
+    #[error("DID is not properly configured for handle")]
+    NotClaimed,
     /// Somebody has it.
     #[error("Handle already taken: {0}")]
     Taken(Handle),
@@ -73,8 +76,17 @@ impl Accounts {
         change.await
     }
 
-    /// Makes the DID claim the handle, unless it does already.
+    /// Makes the DID claim the handle, unless it does already. A did:web is its owner's to change.
     async fn publish_handle(&self, did: &Did, handle: &Handle) -> Result<(), HandleError> {
+        if did.method() != "plc" {
+            let resolved = self.0.dids.refresh(did).await.ok().flatten();
+            let is_claimed = resolved.is_some_and(|resolved| claims(&resolved.document.also_known_as, handle));
+            return if is_claimed {
+                Ok(())
+            } else {
+                Err(HandleError::NotClaimed)
+            };
+        }
         let last = self.0.plc.last_operation(did).await?;
         let last = last.ok_or_else(|| HandleError::Tombstoned(did.clone()))?;
         if last.state().is_some_and(|state| claims(&state.also_known_as, handle)) {

@@ -51,7 +51,14 @@ impl Accounts {
             Box::pin(async move {
                 for (owner, codes) in &invites {
                     for code in codes {
-                        insert(tx.connection(), code, owner, uses, now).await?;
+                        let invite = NewInvite {
+                            code,
+                            owner,
+                            uses,
+                            created_by: ADMIN,
+                            is_disabled: false,
+                        };
+                        insert(tx.connection(), &invite, now).await?;
                     }
                 }
                 Ok::<_, StoreError>(invites)
@@ -61,26 +68,37 @@ impl Accounts {
     }
 
     /// `<hostname with - for .>-xxxxx-xxxxx`.
-    fn new_invite_code(&self) -> String {
+    pub(super) fn new_invite_code(&self) -> String {
         let [first, second] = [(); 2].map(|()| random::base32::<PART>(&*self.0.random));
         format!("{}-{first}-{second}", self.0.settings.hostname.replace('.', "-"))
     }
 }
 
-async fn insert(
+/// A code to be stored.
+pub(super) struct NewInvite<'i> {
+    pub(super) code: &'i str,
+    /// [`ADMIN`] or a DID.
+    pub(super) owner: &'i str,
+    pub(super) uses: i64,
+    /// [`ADMIN`], or the owner's DID if the code was earned.
+    pub(super) created_by: &'i str,
+    pub(super) is_disabled: bool,
+}
+
+pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    code: &str,
-    owner: &str,
-    uses: i64,
+    invite: &NewInvite<'_>,
     now: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO invite_code (code, available_uses, for_account, created_by, created_at) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO invite_code (code, available_uses, disabled, for_account, created_by, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(code)
-    .bind(uses)
-    .bind(owner)
-    .bind(ADMIN)
+    .bind(invite.code)
+    .bind(invite.uses)
+    .bind(i64::from(invite.is_disabled))
+    .bind(invite.owner)
+    .bind(invite.created_by)
     .bind(now)
     .execute(connection)
     .await?;

@@ -7,17 +7,22 @@ mod create;
 mod credentials;
 mod deletion;
 mod document;
+mod earned_invites;
 mod email;
 mod genesis;
 mod handle;
 mod held;
+mod hosting;
+mod invite_codes;
 mod invites;
 mod login;
 mod lookup;
 mod moderation;
+mod move_in;
 mod password;
 mod pending;
 mod refresh;
+mod reserved_keys;
 mod sessions;
 mod settle;
 mod status;
@@ -39,10 +44,12 @@ pub use app_passwords::{AppPassword, AppPasswordError, Privilege};
 pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use credentials::{EmailError, NewPasswordError};
 pub use deletion::{Deletion, Remains};
+pub use earned_invites::InviteEarning;
 pub use handle::HandleError;
+pub use invite_codes::{InviteCode, InviteOrder};
 pub use invites::{ADMIN, InviteError};
 pub use login::{Login, LoginError};
-pub use moderation::{AccountSearch, InviteCode, ModeratedAccount};
+pub use moderation::{AccountSearch, ModeratedAccount};
 pub use password::PasswordError;
 pub use refresh::RefreshError;
 pub use sessions::{Access, Session};
@@ -66,6 +73,8 @@ pub struct AccountSettings {
     pub service_handle_domains: Vec<String>,
     /// Whether an account needs an invite code (`PDS_INVITE_REQUIRED`).
     pub invite_required: bool,
+    /// How accounts earn invite codes, if they do.
+    pub invite_earning: Option<InviteEarning>,
     /// HS256 key of session tokens: its UTF-8 bytes are the key (`PDS_JWT_SECRET`).
     pub jwt_secret: Zeroizing<String>,
     /// Signs PLC operations (`PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX`).

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use atproto_data::Did;
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
-use super::{Account, Accounts};
+use super::invite_codes::codes;
+use super::{Account, Accounts, InviteCode};
 use crate::store::{Db, Row, StoreError};
 
 /// An account with what only administrators may see of it.
@@ -27,25 +28,6 @@ pub struct ModeratedAccount {
     pub invited_by: Option<InviteCode>,
     /// Its own codes.
     pub invites: Vec<InviteCode>,
-}
-
-/// An invite code.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InviteCode {
-    /// The code.
-    pub code: String,
-    /// How many accounts it is good for, used or not.
-    pub available_uses: i64,
-    /// Whether it is good for no more.
-    pub disabled: bool,
-    /// Whose it is: a DID, or [`ADMIN`](super::ADMIN).
-    pub for_account: String,
-    /// Who made it.
-    pub created_by: String,
-    /// When, µs since 1970.
-    pub created_at: i64,
-    /// The DIDs of the accounts made with it and when, µs since 1970; the newest first.
-    pub uses: Vec<(String, i64)>,
 }
 
 /// Which accounts to search for.
@@ -153,44 +135,4 @@ fn from_row(row: &Row) -> Result<ModeratedAccount, StoreError> {
         invited_by: None,
         invites: Vec::new(),
     })
-}
-
-/// The codes that a condition, which ends in an open list of DIDs, picks.
-async fn codes(
-    connection: &mut SqliteConnection,
-    condition: &str,
-    dids: &[String],
-) -> Result<Vec<InviteCode>, StoreError> {
-    let mut query = QueryBuilder::<Db>::new(
-        "SELECT i.code, i.available_uses, i.disabled, i.for_account, i.created_by, i.created_at, u.used_by, u.used_at \
-         FROM invite_code i LEFT JOIN invite_code_use u ON u.code = i.code WHERE i.",
-    );
-    query.push(condition);
-    let mut list = query.separated(", ");
-    for did in dids {
-        list.push_bind(did);
-    }
-    for _ in condition.matches('(') {
-        query.push(")");
-    }
-    query.push(" ORDER BY i.created_at, i.code, u.used_at DESC, u.used_by");
-    let mut found: Vec<InviteCode> = Vec::new();
-    for row in query.build().fetch_all(connection).await? {
-        let code: String = row.try_get(0)?;
-        if found.last().is_none_or(|last| last.code != code) {
-            found.push(InviteCode {
-                code,
-                available_uses: row.try_get(1)?,
-                disabled: row.try_get::<i64, _>(2)? != 0,
-                for_account: row.try_get(3)?,
-                created_by: row.try_get(4)?,
-                created_at: row.try_get(5)?,
-                uses: Vec::new(),
-            });
-        }
-        if let (Some(user), Some(last)) = (row.try_get::<Option<String>, _>(6)?, found.last_mut()) {
-            last.uses.push((user, row.try_get(7)?));
-        }
-    }
-    Ok(found)
 }

@@ -13,7 +13,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{AccountSettings, Accounts, NewAccount};
+use super::{AccountSettings, Accounts, InviteEarning, NewAccount};
 use crate::clock::fake::FakeClock;
 use crate::identity::{DidDocuments, DidDocumentsSettings, KeySealer, PlcDirectory, PlcError};
 use crate::outbound::{FakeDns, GuardedClient, Reach};
@@ -178,6 +178,10 @@ impl TestAccounts {
             public_url: "http://localhost:2583".to_owned(),
             service_handle_domains: vec![".test".to_owned()],
             invite_required: true,
+            invite_earning: Some(InviteEarning {
+                interval: Duration::from_hours(24),
+                epoch: 0,
+            }),
             jwt_secret: Zeroizing::new("jwt-secret".to_owned()),
             plc_rotation_key: rotation_key,
             recovery_did_key: None,

@@ -7,4 +7,5 @@ mod app_passwords;
 mod creation;
 mod directory;
 mod moderation;
+mod move_in;
 mod sessions;

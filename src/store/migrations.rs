@@ -43,6 +43,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "subject_link",
         sql: include_str!("../../migrations/sqlite/0007_subject_link.sql"),
     },
+    Migration {
+        version: 8,
+        name: "reserved_keys",
+        sql: include_str!("../../migrations/sqlite/0008_reserved_keys.sql"),
+    },
 ];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.

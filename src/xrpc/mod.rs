@@ -5,6 +5,7 @@ mod auth;
 mod blob_cursor;
 mod caller;
 mod com_atproto;
+mod invite_view;
 mod record_json;
 mod repo_error;
 
@@ -22,8 +23,12 @@ pub(crate) type Call = crate::server::Call<Caller>;
 /// All methods that this server answers itself.
 static METHODS: &[Method<App>] = &[
     com_atproto::admin::delete_account::METHOD,
+    com_atproto::admin::disable_account_invites::METHOD,
+    com_atproto::admin::disable_invite_codes::METHOD,
+    com_atproto::admin::enable_account_invites::METHOD,
     com_atproto::admin::get_account_info::METHOD,
     com_atproto::admin::get_account_infos::METHOD,
+    com_atproto::admin::get_invite_codes::METHOD,
     com_atproto::admin::get_subject_status::METHOD,
     com_atproto::admin::search_accounts::METHOD,
     com_atproto::admin::update_account_email::METHOD,
@@ -56,10 +61,12 @@ static METHODS: &[Method<App>] = &[
     com_atproto::server::deactivate_account::METHOD,
     com_atproto::server::delete_session::METHOD,
     com_atproto::server::describe_server::METHOD,
+    com_atproto::server::get_account_invite_codes::METHOD,
     com_atproto::server::get_service_auth::METHOD,
     com_atproto::server::get_session::METHOD,
     com_atproto::server::list_app_passwords::METHOD,
     com_atproto::server::refresh_session::METHOD,
+    com_atproto::server::reserve_signing_key::METHOD,
     com_atproto::server::revoke_app_password::METHOD,
     com_atproto::sync::get_blob::METHOD,
     com_atproto::sync::get_blocks::METHOD,

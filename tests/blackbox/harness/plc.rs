@@ -84,6 +84,11 @@ impl Plc {
         *self.0.last.lock().unwrap() = answer;
     }
 
+    /// Registers a DID of another server.
+    pub(crate) fn register(&self, did: &Did, operation: &Value) {
+        self.take(did.as_str(), operation).unwrap();
+    }
+
     /// All DIDs in order.
     pub(crate) fn dids(&self) -> Vec<String> {
         let entries = self

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::account::{InviteCode, ModeratedAccount};
+use crate::account::ModeratedAccount;
 use crate::clock::rfc3339_millis;
+use crate::xrpc::invite_view::InviteView;
 
 /// An account.
 #[derive(Serialize)]
@@ -23,26 +24,6 @@ pub(super) struct AccountView {
     deactivated_at: Option<String>,
 }
 
-/// An invite code (`com.atproto.server.defs#inviteCode`).
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InviteView {
-    code: String,
-    available: i64,
-    disabled: bool,
-    for_account: String,
-    created_by: String,
-    created_at: String,
-    uses: Vec<UseView>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct UseView {
-    used_by: String,
-    used_at: String,
-}
-
 impl From<ModeratedAccount> for AccountView {
     fn from(moderated: ModeratedAccount) -> Self {
         let account = moderated.account;
@@ -56,24 +37,6 @@ impl From<ModeratedAccount> for AccountView {
             invites: moderated.invites.into_iter().map(InviteView::from).collect(),
             invites_disabled: moderated.invites_disabled,
             deactivated_at: moderated.deactivated_at.map(rfc3339_millis),
-        }
-    }
-}
-
-impl From<InviteCode> for InviteView {
-    fn from(code: InviteCode) -> Self {
-        let uses = code.uses.into_iter().map(|(used_by, used_at)| UseView {
-            used_by,
-            used_at: rfc3339_millis(used_at),
-        });
-        InviteView {
-            code: code.code,
-            available: code.available_uses,
-            disabled: code.disabled,
-            for_account: code.for_account,
-            created_by: code.created_by,
-            created_at: rfc3339_millis(code.created_at),
-            uses: uses.collect(),
         }
     }
 }

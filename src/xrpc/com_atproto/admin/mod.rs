@@ -2,8 +2,12 @@
 
 mod account_view;
 pub(in crate::xrpc) mod delete_account;
+pub(in crate::xrpc) mod disable_account_invites;
+pub(in crate::xrpc) mod disable_invite_codes;
+pub(in crate::xrpc) mod enable_account_invites;
 pub(in crate::xrpc) mod get_account_info;
 pub(in crate::xrpc) mod get_account_infos;
+pub(in crate::xrpc) mod get_invite_codes;
 pub(in crate::xrpc) mod get_subject_status;
 pub(in crate::xrpc) mod search_accounts;
 mod subject;

@@ -54,7 +54,9 @@ pub(in crate::xrpc) fn handle_error(error: &HandleError) -> XrpcError {
             XrpcError::bad_request("HandleNotAvailable", message)
         }
         HandleError::Refused(_) => XrpcError::bad_request("InvalidHandle", message),
-        HandleError::NotProven | HandleError::Tombstoned(_) => XrpcError::invalid_request(message),
+        HandleError::NotProven | HandleError::NotClaimed | HandleError::Tombstoned(_) => {
+            XrpcError::invalid_request(message)
+        }
         HandleError::NotFound => XrpcError::forbidden_as("AccountNotFound", message),
         HandleError::Plc(_) => XrpcError::upstream_failure(message),
         HandleError::Store(error) => XrpcError::internal(error),

@@ -1,4 +1,4 @@
-//! `com.atproto.server.createAccount`: a new account with a DID of its own.
+//! `com.atproto.server.createAccount`: a new account, with a new DID or with one that its owner brings along.
 
 use std::sync::Arc;
 
@@ -32,11 +32,14 @@ struct Output {
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let new = read(&call.input)?;
     let email = new.email.clone().unwrap_or_default();
-    let created = app
-        .accounts
-        .create(new)
-        .await
-        .map_err(|error| refusal(&error, &email))?;
+    let created = match brought_did(&call)? {
+        Some(did) => {
+            let points_to = points_to(&app, &new.handle).await;
+            app.accounts.create_for_did(did, new, points_to.as_ref()).await
+        }
+        None => app.accounts.create(new).await,
+    };
+    let created = created.map_err(|error| refusal(&error, &email))?;
     let session = created.session;
     respond::json(&Output {
         handle: session.account.handle.to_string(),
@@ -57,15 +60,29 @@ fn read(input: &Input) -> Result<NewAccount, XrpcError> {
         invite_code: text("inviteCode")?,
         recovery_key: text("recoveryKey")?,
     };
-    let did: Option<Did> = input.optional("did")?;
     if input.get("plcOp").is_some() {
         return Err(XrpcError::invalid_request("Unsupported input: \"plcOp\""));
     }
-    if let Some(did) = did {
-        let message = format!("Missing auth to create account with did: {did}");
-        return Err(XrpcError::authentication_failed(message));
-    }
     Ok(new)
+}
+
+/// The DID that the account is to have, if it exists: its owner has to say so with a service token.
+fn brought_did(call: &Call) -> Result<Option<Did>, XrpcError> {
+    let did: Option<Did> = call.input.optional("did")?;
+    match did {
+        Some(did) if call.caller.did() != Some(&did) => Err(XrpcError::authentication_failed(format!(
+            "Missing auth to create account with did: {did}"
+        ))),
+        did => Ok(did),
+    }
+}
+
+/// The DID that a handle of another domain points to.
+async fn points_to(app: &App, handle: &Handle) -> Option<Did> {
+    if app.accounts.handle_rules().is_service_handle(handle) {
+        return None;
+    }
+    app.handles.refresh(handle).await
 }
 
 fn refusal(error: &CreateError, email: &str) -> XrpcError {
@@ -75,6 +92,9 @@ fn refusal(error: &CreateError, email: &str) -> XrpcError {
         | CreateError::EmailRefused
         | CreateError::PasswordTooLong
         | CreateError::RecoveryKey
+        | CreateError::HandleNotProven
+        | CreateError::DidMethod
+        | CreateError::DidTaken(_)
         | CreateError::HandleTaken(_) => XrpcError::invalid_request(message),
         CreateError::EmailTaken => XrpcError::invalid_request(format!("{message}: {email}")),
         CreateError::Handle(refused) => XrpcError::bad_request(handle_error(*refused), message),

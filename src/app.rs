@@ -10,6 +10,7 @@ use crate::account::{AccountSettings, Accounts, InviteEarning};
 use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BlobStoreConfig, Config, ImportsConfig, S3Config, Secret};
+use crate::crawl::Relay;
 use crate::identity::{
     DidDocuments, DidDocumentsSettings, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner,
     ServiceVerifier, SigningKeys,
@@ -21,7 +22,7 @@ use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
 use crate::server::Site;
 use crate::server::health::{Health, Phase};
 use crate::server::router::RequestIds;
-use crate::store::{Database, Store, StoreSettings};
+use crate::store::{Database, Reader, Store, StoreError, StoreSettings};
 
 /// What a client may know of the operator's choices (`describeServer`).
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct App {
     pub handles: HandleResolver,
     /// Whether and how large repos may be imported.
     pub imports: ImportsConfig,
+    /// The relays that are asked to crawl this server.
+    pub relays: Vec<Relay>,
     /// Makes the tokens with which services are called for accounts.
     pub service_signer: ServiceSigner,
     /// Verifies the tokens of accounts and services that call.
@@ -135,6 +138,7 @@ impl App {
             dids,
             handles,
             imports: config.imports.clone(),
+            relays: Relay::all(&config.crawlers.relays)?,
             service_signer,
             service_verifier,
             description: description(config),
@@ -164,6 +168,16 @@ impl App {
     /// Where background work runs, so that closing waits for it.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.jobs
+    }
+
+    /// The time.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// A connection for reads, for jobs that look after the whole database.
+    pub(crate) async fn read(&self) -> Result<Reader, StoreError> {
+        self.store.read().await
     }
 
     /// The domains under which handles are given out, each with its leading dot.

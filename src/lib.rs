@@ -6,6 +6,7 @@ pub mod blob;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod crawl;
 pub mod identity;
 mod jobs;
 mod locks;

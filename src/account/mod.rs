@@ -3,6 +3,7 @@
 mod account_row;
 mod activation;
 mod app_passwords;
+mod counts;
 mod create;
 mod credentials;
 mod deletion;
@@ -41,6 +42,7 @@ use crate::store::Store;
 
 pub use activation::{ActivateError, Activation};
 pub use app_passwords::{AppPassword, AppPasswordError, Privilege};
+pub use counts::{AccountCounts, count_accounts};
 pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use credentials::{EmailError, NewPasswordError};
 pub use deletion::{Deletion, Remains};

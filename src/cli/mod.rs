@@ -6,6 +6,7 @@ mod dev;
 mod healthcheck;
 mod invite;
 mod logging;
+mod relay;
 mod serve;
 
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ enum Verb {
     /// Invite codes of a running server.
     #[command(subcommand)]
     Invite(invite::InviteVerb),
+    /// What the relays say of this server.
+    #[command(subcommand)]
+    Relay(relay::RelayVerb),
     /// Ask the server on this machine whether it is alive; exit status 1 if not.
     Healthcheck,
 }
@@ -53,6 +57,7 @@ pub fn run() -> ExitCode {
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Account(verb) => account::run(verb).await,
             Verb::Invite(verb) => invite::run(verb).await,
+            Verb::Relay(verb) => relay::run(verb).await,
             Verb::Healthcheck => healthcheck::run().await,
         }
     });

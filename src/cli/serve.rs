@@ -33,6 +33,8 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     jobs::start(&app).await?;
     drop(router.send_replace(xrpc::router(&app)));
     ready(&url);
+    // Only now: a relay that is asked to crawl looks at once.
+    jobs::crawl::start(&app);
     server.await?;
     drop(router);
     app.close().await;

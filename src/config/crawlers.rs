@@ -7,9 +7,8 @@ const CRAWLERS: &str = "PDS_CRAWLERS";
 
 pub(super) const SETTINGS: &[Setting] = &[Setting::new(
     CRAWLERS,
-    "Relays asked to crawl this server, such as `https://bsky.network`.",
-)
-.not_yet()];
+    "Relays asked to crawl this server, such as `https://bsky.network`; without one, nobody sees what is posted here.",
+)];
 
 /// Relays that are asked to crawl this server.
 #[derive(Debug, Clone)]
@@ -20,6 +19,7 @@ pub struct CrawlersConfig {
 
 impl CrawlersConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        reader.remind_if_unset(CRAWLERS);
         let mut relays = Vec::new();
         for entry in reader.list(CRAWLERS) {
             let address = if entry.contains("://") {

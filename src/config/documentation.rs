@@ -11,7 +11,8 @@ const INTRODUCTION: &str = "\
 All settings are environment variables. Their names and meanings are those of the reference server, so an existing
 `pds.env` works as it is; some names are our own.
 
-- An empty value counts as not set. Whitespace around a value is dropped.
+- An empty value counts as not set, but says that this is meant: where a feature is off without a setting, the server reminds of
+  it at start unless the setting is there and empty. Whitespace around a value is dropped.
 - A yes/no value is `true`, `1`, `false` or `0`. Lists are separated by commas. Times are in milliseconds, sizes in bytes.
 - A *secret* may be kept in a file instead: `NAME_FILE` names the file (a mounted Kubernetes secret, for example).
   Setting both is an error.

@@ -27,6 +27,7 @@ pub(super) struct Reader<'a> {
     asked: BTreeSet<&'static str>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    left_off: Vec<&'static str>,
 }
 
 /// What reading found beside the values themselves.
@@ -45,6 +46,7 @@ impl<'a> Reader<'a> {
             asked: BTreeSet::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
+            left_off: Vec::new(),
         }
     }
 
@@ -62,6 +64,14 @@ impl<'a> Reader<'a> {
     /// Notes something the operator should know although the server starts.
     pub(super) fn warn(&mut self, message: impl Into<String>) {
         self.warnings.push(message.into());
+    }
+
+    /// Reminds the operator that what `name` switches on is off, unless it was set or explicitly left empty. All such names share one
+    /// warning.
+    pub(super) fn remind_if_unset(&mut self, name: &'static str) {
+        if !self.environment.contains_key(name) {
+            self.left_off.push(name);
+        }
     }
 
     /// Text, or its default; empty and blank count as not set.
@@ -170,7 +180,7 @@ impl<'a> Reader<'a> {
     /// What could be read and everything noted, or the error that lists what is wrong.
     ///
     /// `required` is none only where a problem was noted.
-    pub(super) fn finish<T>(self, required: Option<T>) -> Result<(T, Findings), ConfigError> {
+    pub(super) fn finish<T>(mut self, required: Option<T>) -> Result<(T, Findings), ConfigError> {
         debug_assert!(
             all_settings().all(|setting| self.asked.contains(setting.name)),
             "a setting in the tables is read by no section"
@@ -178,6 +188,13 @@ impl<'a> Reader<'a> {
         let Some(required) = required.filter(|_| self.problems.is_empty()) else {
             return Err(ConfigError::new(self.problems));
         };
+        if !self.left_off.is_empty() {
+            let names = self.left_off.join(", ");
+            self.warn(format!(
+                "not set, so what they switch on is off: {names}. Set them as docs/configuration.md says, or set them to nothing if that is \
+                 what you want"
+            ));
+        }
         let is_later = |name: &&&'static str| setting(name).map(|setting| setting.effect) == Some(Effect::NotYet);
         let not_in_use_yet = self.given.iter().filter(is_later).copied().collect();
         Ok((

@@ -23,6 +23,7 @@ fn environment(changes: &[(&str, &str)]) -> HashMap<String, String> {
         ("PDS_ADMIN_PASSWORD", "0123456789abcdef"),
         ("PDS_JWT_SECRET", "0123456789abcdef0123456789abcdef"),
         (ROTATION_KEY, key),
+        ("PDS_CRAWLERS", ""),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
@@ -334,11 +335,19 @@ fn messages_help() {
 fn what_is_not_built_is_reported() {
     let config = read(&[
         ("PDS_REDIS_SCRATCH_ADDRESS", "redis:6379"),
-        ("PDS_CRAWLERS", "https://bsky.network"),
         ("PDS_PORT", "3000"),
         ("PDS_LOGO_URL", ""),
     ]);
-    assert_eq!(config.not_in_use_yet(), ["PDS_CRAWLERS", "PDS_REDIS_SCRATCH_ADDRESS"]);
+    assert_eq!(config.not_in_use_yet(), ["PDS_REDIS_SCRATCH_ADDRESS"]);
+}
+
+#[test]
+fn what_is_off_because_nothing_was_said_is_told_in_one_warning() {
+    let mut environment = environment(&[]);
+    environment.remove("PDS_CRAWLERS");
+    let config = Config::from_env_map(&environment).unwrap();
+    assert_eq!(config.warnings().len(), 1, "{:?}", config.warnings());
+    assert!(config.warnings()[0].contains("PDS_CRAWLERS"));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Background work that comes round again and again.
 
+pub(crate) mod crawl;
 pub(crate) mod deletion;
+mod relay_budget;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,7 +19,8 @@ const SETTLE_EVERY: Duration = Duration::from_mins(1);
 const SESSIONS_EVERY: Duration = Duration::from_hours(1);
 /// How often blobs that nobody needs are removed.
 const BLOBS_EVERY: Duration = Duration::from_mins(1);
-
+/// How often the events that relays count are counted.
+const RELAY_BUDGET_EVERY: Duration = Duration::from_mins(1);
 /// How often accounts whose date has come are deleted, and the remains of deleted ones looked for.
 const DELETE_EVERY: Duration = Duration::from_mins(5);
 
@@ -61,6 +64,12 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
     repeat(app, BLOBS_EVERY, "remove blobs", |app| async move {
         app.blobs.collect().await.map(drop).map_err(|error| error.to_string())
     });
+    if !app.relays.is_empty() {
+        let rates = Arc::default();
+        repeat(app, RELAY_BUDGET_EVERY, "count events", move |app| {
+            relay_budget::update(app, Arc::clone(&rates))
+        });
+    }
     Ok(())
 }
 

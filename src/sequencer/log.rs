@@ -18,7 +18,11 @@ pub struct LogState {
     pub pruned_to: i64,
 }
 
-pub(super) async fn state(connection: &mut SqliteConnection) -> Result<LogState, StoreError> {
+/// How far the log reaches.
+///
+/// # Errors
+/// If the database cannot be read.
+pub async fn state(connection: &mut SqliteConnection) -> Result<LogState, StoreError> {
     let row = sqlx::query("SELECT seq_high, pruned_to FROM sequencer WHERE sequencer_id = 1")
         .fetch_one(connection)
         .await?;
@@ -26,6 +30,39 @@ pub(super) async fn state(connection: &mut SqliteConnection) -> Result<LogState,
         seq_high: row.try_get(0)?,
         pruned_to: row.try_get(1)?,
     })
+}
+
+/// How many events there are after a seq; counting stops at `at_most`.
+///
+/// # Errors
+/// If the database cannot be read.
+pub async fn events_after(connection: &mut SqliteConnection, seq: i64, at_most: u32) -> Result<u64, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM (SELECT 1 FROM event WHERE seq > $1 LIMIT $2) AS newer")
+        .bind(seq)
+        .bind(i64::from(at_most))
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+}
+
+/// The events with `after < seq <= up_to`, counted by second since 1970, oldest first; a second without events is left out.
+///
+/// # Errors
+/// If the database cannot be read.
+pub async fn events_per_second(
+    connection: &mut SqliteConnection,
+    after: i64,
+    up_to: i64,
+) -> Result<Vec<(i64, u64)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT seq / 1000000, count(*) FROM event WHERE seq > $1 AND seq <= $2 GROUP BY seq / 1000000 ORDER BY 1",
+    )
+    .bind(after)
+    .bind(up_to)
+    .fetch_all(connection)
+    .await?;
+    let count = |row: &crate::store::Row| Ok((row.try_get(0)?, row.try_get::<i64, _>(1)?.unsigned_abs()));
+    rows.iter().map(count).collect()
 }
 
 /// Up to `max` events after a cursor, oldest first; fewer if their frames are large.

@@ -13,12 +13,12 @@ mod subscriber;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::store::{Database, Sequence, Store, StoreError};
 
-pub use log::LogState;
+pub use log::{LogState, events_after, events_per_second, state as log_state};
 pub use prune::prune;
 pub use subscriber::{Delivery, StartError, Subscriber};
 
@@ -112,6 +112,11 @@ impl Sequencer {
             state,
             self.clock.now_micros(),
         )
+    }
+
+    /// Changes with every event: the seq of the newest one.
+    pub fn newest(&self) -> watch::Receiver<i64> {
+        self.live.watch()
     }
 
     /// The last seq given out and the seq up to which the log was pruned.

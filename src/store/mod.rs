@@ -6,6 +6,7 @@
 mod blob_rows;
 mod bulk;
 mod error;
+mod inspect;
 mod lock;
 mod migrations;
 mod open;
@@ -24,6 +25,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 
 pub use error::StoreError;
+pub use inspect::inspect;
 pub use queue::{BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
 pub use sequence::{Sequence, SequencedEvent};
 pub use tx::Tx;

@@ -11,7 +11,7 @@ use super::lock::DirectoryLock;
 use super::{Database, StoreError, StoreSettings, migrations};
 
 /// Name of the database in the data directory.
-const DATABASE_FILE: &str = "pds.sqlite";
+pub(super) const DATABASE_FILE: &str = "pds.sqlite";
 /// Directory for temporary files in the data directory, emptied at start.
 const TEMPORARY_DIRECTORY: &str = "tmp";
 /// What the reference server leaves in its data directory.
@@ -65,7 +65,7 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
     })
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)

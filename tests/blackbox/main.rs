@@ -28,6 +28,7 @@ mod moderation;
 mod process;
 mod record_sizes;
 mod records;
+mod relays;
 mod service_auth;
 mod sessions;
 mod subscription;

@@ -64,6 +64,8 @@ fn settings(arguments: &DevArguments, secrets: &DevSecrets, plc_url: &str) -> Ha
             "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
             secrets.plc_rotation_key.clone(),
         ),
+        // Off on purpose.
+        ("PDS_CRAWLERS", String::new()),
         ("LOG_LEVEL", "info".to_owned()),
     ]
     .into_iter()

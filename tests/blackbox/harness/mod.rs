@@ -6,6 +6,7 @@ mod app;
 mod dice;
 mod plc;
 mod process;
+mod relay;
 mod subscription;
 mod vectors;
 mod writer;
@@ -16,6 +17,7 @@ pub(crate) use app::{ADMIN_PASSWORD, JWT_SECRET, SERVICE_DID, TestApp, copy_dire
 pub(crate) use dice::Dice;
 pub(crate) use plc::{Fault, Plc};
 pub(crate) use process::{Ended, Process};
+pub(crate) use relay::{Mood, TestRelay};
 pub(crate) use subscription::{Firehose, seq};
 pub(crate) use vectors::{vector_file, vectors};
 pub(crate) use writer::{Writer, cid_of};

@@ -1,11 +1,11 @@
 //! Finding accounts.
 
 use atproto_data::{AtIdentifier, Did, Handle};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::status::account_columns;
 use super::{Account, Accounts};
-use crate::store::StoreError;
+use crate::store::{Columns as _, Found, StoreError};
 
 const BY_DID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.did = $1");
 const BY_HANDLE: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.handle = $1");
@@ -58,11 +58,10 @@ impl Accounts {
     }
 
     async fn find_one(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {
-        let row = sqlx::query(sql)
-            .bind(key)
-            .fetch_optional(&mut *self.0.store.read().await?)
-            .await?;
-        row.as_ref().map(Account::from_row).transpose()
+        self.0
+            .store
+            .look_up_one(sql, [key.into()], |row| Account::from_row(row))
+            .await
     }
 
     /// The account that somebody who logs in means by a handle, DID or e-mail address, and its password's hash.
@@ -76,12 +75,8 @@ impl Accounts {
         } else {
             (LOGIN_BY_HANDLE, key)
         };
-        let row = sqlx::query(sql)
-            .bind(key)
-            .fetch_optional(&mut *self.0.store.read().await?)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some((Account::from_row(&row)?, row.try_get(Account::COLUMNS)?)))
+        let read = |row: &Found<'_>| Ok((Account::from_row(row)?, row.column(Account::COLUMNS)?));
+        self.0.store.look_up_one(sql, [key.as_str().into()], read).await
     }
 }
 

@@ -2,14 +2,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use super::refresh::{insert_token, refresh_end};
 use super::status::account_columns;
 use super::token::{RefreshToken, Scope, TokenError};
 use super::{Account, AccountStatus, Accounts, AppPassword, MICROS_PER_SECOND};
 use crate::random;
-use crate::store::StoreError;
+use crate::store::{Columns as _, Found, StoreError};
 
 /// The most sessions of one account; those not used for longest make room.
 const MAX_SESSIONS: i64 = 1_000;
@@ -53,6 +53,25 @@ pub(super) struct NewSession {
     expires_at: i64,
 }
 
+/// An account and, if it is live, the session that a token names.
+struct Live {
+    account: Account,
+    cut_off: Option<i64>,
+    session_id: Option<String>,
+    app_password: Option<String>,
+}
+
+impl Live {
+    fn from_row(row: &Found<'_>) -> Result<Live, StoreError> {
+        Ok(Live {
+            account: Account::from_row(row)?,
+            cut_off: row.column(Account::COLUMNS)?,
+            session_id: row.column(Account::COLUMNS + 1)?,
+            app_password: row.column(Account::COLUMNS + 2)?,
+        })
+    }
+}
+
 /// The account and, if it is live, the session: one query per request.
 const ACCESS: &str = concat!(
     "SELECT ",
@@ -70,25 +89,27 @@ impl Accounts {
     /// Why the token is refused.
     pub async fn authenticate(&self, token: &str) -> Result<Access, TokenError> {
         let token = self.0.tokens.read_access(token, self.now_seconds())?;
-        let row = sqlx::query(ACCESS)
-            .bind(token.did.as_str())
-            .bind(token.session_id.as_deref())
-            .bind(token.scope.as_str())
-            .bind(self.0.clock.now_micros())
-            .fetch_optional(&mut *self.0.store.read().await?)
-            .await
-            .map_err(StoreError::from)?;
-        let Some(row) = row else {
+        let (did, session_id) = (token.did.as_str().into(), token.session_id.as_deref().into());
+        let parameters = [
+            did,
+            session_id,
+            token.scope.as_str().into(),
+            self.0.clock.now_micros().into(),
+        ];
+        let found = self.0.store.look_up_one(ACCESS, parameters, Live::from_row).await?;
+        let Some(Live {
+            account,
+            cut_off,
+            session_id,
+            app_password,
+        }) = found
+        else {
             return Err(TokenError::UnknownAccount(token.did));
         };
-        let column = |index: usize| Account::COLUMNS + index;
-        let cut_off: Option<i64> = row.try_get(column(0)).map_err(StoreError::from)?;
-        let session_id: Option<String> = row.try_get(column(1)).map_err(StoreError::from)?;
         let is_live = match token.session_id {
             Some(_) => session_id.is_some(),
             None => cut_off.is_none_or(|cut_off| cut_off < token.issued_at.saturating_mul(MICROS_PER_SECOND)),
         };
-        let account = Account::from_row(&row)?;
         match (is_live, account.status) {
             (true, _) => {}
             // Its owner should learn what happened rather than be asked to log in again.
@@ -99,7 +120,7 @@ impl Accounts {
             account,
             scope: token.scope,
             session_id,
-            app_password: row.try_get(column(2)).map_err(StoreError::from)?,
+            app_password,
         })
     }
 

@@ -2,9 +2,8 @@
 
 use atproto_data::{Did, Handle};
 use atproto_repo::frame::{self, account_event};
-use sqlx::Row as _;
 
-use crate::store::{Row, StoreError, Tx};
+use crate::store::{Columns, StoreError, Tx};
 
 /// Whether an account is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,20 +63,20 @@ impl Account {
     /// How many columns [`account_columns`] are: where those that a query adds begin.
     pub(super) const COLUMNS: usize = 8;
 
-    pub(super) fn from_row(row: &Row) -> Result<Account, StoreError> {
-        let did: &str = row.try_get(2)?;
-        let handle: &str = row.try_get(3)?;
-        let deactivated_at: Option<i64> = row.try_get(4)?;
-        let takedown_ref: Option<&str> = row.try_get(5)?;
-        let email_confirmed_at: Option<i64> = row.try_get(7)?;
+    pub(super) fn from_row(row: &impl Columns) -> Result<Account, StoreError> {
+        let did: String = row.column(2)?;
+        let handle: String = row.column(3)?;
+        let deactivated_at: Option<i64> = row.column(4)?;
+        let takedown_ref: Option<String> = row.column(5)?;
+        let email_confirmed_at: Option<i64> = row.column(7)?;
         let status = match (takedown_ref, deactivated_at) {
             (Some(_), _) => AccountStatus::TakenDown,
             (None, Some(_)) => AccountStatus::Deactivated,
             (None, None) => AccountStatus::Active,
         };
         Ok(Account {
-            account_id: row.try_get(0)?,
-            repo_id: row.try_get(1)?,
+            account_id: row.column(0)?,
+            repo_id: row.column(1)?,
             did: did
                 .parse()
                 .map_err(|_| StoreError::Damaged(format!("{did:?} is not a DID")))?,
@@ -85,7 +84,7 @@ impl Account {
                 .parse()
                 .map_err(|_| StoreError::Damaged(format!("{handle:?} is not a handle")))?,
             status,
-            email: row.try_get(6)?,
+            email: row.column(6)?,
             email_confirmed: email_confirmed_at.is_some(),
         })
     }

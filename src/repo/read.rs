@@ -1,10 +1,10 @@
 //! Reading records.
 
 use atproto_data::{Cid, Nsid, RecordKey};
-use sqlx::Row as _;
 
 use super::load::cid_column;
 use super::{RepoError, Repos};
+use crate::store::Columns as _;
 
 /// Collections listed at most; a repo with more is listed in part.
 const MAX_COLLECTIONS: i64 = 1_000;
@@ -43,22 +43,18 @@ impl Repos {
         rkey: &RecordKey,
         cid: Option<Cid>,
     ) -> Result<Option<RecordView>, RepoError> {
-        let row =
-            sqlx::query("SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2 AND takedown_ref IS NULL")
-                .bind(repo_id)
-                .bind(format!("{collection}/{rkey}"))
-                .fetch_optional(&mut *self.0.store.read().await?)
-                .await?;
-        let Some(row) = row else { return Ok(None) };
-        let found = cid_column(row.try_get(0)?)?;
-        if cid.is_some_and(|cid| cid != found) {
-            return Ok(None);
-        }
-        Ok(Some(RecordView {
-            rkey: rkey.to_string(),
-            cid: found,
-            content: row.try_get(1)?,
-        }))
+        let path = format!("{collection}/{rkey}");
+        let found = self
+            .0
+            .store
+            .look_up_one(ONE, [repo_id.into(), path.as_str().into()], |row| {
+                Ok(RecordView {
+                    rkey: rkey.to_string(),
+                    cid: cid_column(row.bytes(0)?)?,
+                    content: row.column(1)?,
+                })
+            });
+        Ok(found.await?.filter(|record| cid.is_none_or(|cid| cid == record.cid)))
     }
 
     /// Records of a collection, by rkey.
@@ -86,24 +82,16 @@ impl Repos {
                 cursor.map_or(end, |rkey| format!("{first}{rkey}")),
             )
         };
-        let rows = sqlx::query(sql)
-            .bind(repo_id)
-            .bind(low)
-            .bind(high)
-            .bind(i64::from(query.limit))
-            .fetch_all(&mut *self.0.store.read().await?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let path: &str = row.try_get(0)?;
-                let rkey = path.get(first.len()..).unwrap_or_default().to_owned();
-                Ok(RecordView {
-                    rkey,
-                    cid: cid_column(row.try_get(1)?)?,
-                    content: row.try_get(2)?,
-                })
+        let (low, high) = (low.as_str().into(), high.as_str().into());
+        let parameters = [repo_id.into(), low, high, i64::from(query.limit).into()];
+        let found = self.0.store.look_up(sql, parameters, |row| {
+            Ok(RecordView {
+                rkey: row.text(0)?.get(first.len()..).unwrap_or_default().to_owned(),
+                cid: cid_column(row.bytes(1)?)?,
+                content: row.column(2)?,
             })
-            .collect()
+        });
+        Ok(found.await?)
     }
 
     /// The collections in which a repo has records, sorted.
@@ -111,16 +99,18 @@ impl Repos {
     /// # Errors
     /// If the database cannot be read.
     pub async fn collections(&self, repo_id: i64) -> Result<Vec<String>, RepoError> {
-        let rows =
-            sqlx::query("SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2")
-                .bind(repo_id)
-                .bind(MAX_COLLECTIONS)
-                .fetch_all(&mut *self.0.store.read().await?)
-                .await?;
-        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+        let found = self
+            .0
+            .store
+            .look_up(COLLECTIONS, [repo_id.into(), MAX_COLLECTIONS.into()], |row| {
+                row.column(0)
+            });
+        Ok(found.await?)
     }
 }
 
+const ONE: &str = "SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2 AND takedown_ref IS NULL";
+const COLLECTIONS: &str = "SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2";
 const ASCENDING: &str = "SELECT path, cid, content FROM record WHERE repo_id = $1 AND path > $2 AND path < $3 \
      AND takedown_ref IS NULL ORDER BY path LIMIT $4";
 const DESCENDING: &str = "SELECT path, cid, content FROM record WHERE repo_id = $1 AND path > $2 AND path < $3 \

@@ -6,6 +6,9 @@ pub enum StoreError {
     /// The database refused a statement or could not be reached.
     #[error("database error: {0}")]
     Database(#[from] sqlx::Error),
+    /// As [`StoreError::Database`], of a connection that is used without a hop.
+    #[error("database error: {0}")]
+    Sqlite(#[from] rusqlite::Error),
     /// The data directory cannot be used.
     #[error("cannot use data directory {path}: {source}")]
     Directory {

@@ -8,10 +8,12 @@ mod bulk;
 mod error;
 mod inspect;
 mod lock;
+mod look_up;
 mod migrations;
 mod open;
 mod queue;
 mod sequence;
+mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tx;
@@ -26,10 +28,13 @@ use sqlx::pool::PoolConnection;
 
 pub use error::StoreError;
 pub use inspect::inspect;
+pub use look_up::{Column, Columns, Found};
 pub use queue::{BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
 pub use sequence::{Sequence, SequencedEvent};
+pub use statement::Parameter;
 pub use tx::Tx;
 
+use look_up::LookUps;
 use queue::{Job, Queue};
 
 /// The database behind the store.
@@ -54,6 +59,7 @@ pub struct StoreSettings {
 /// An open database whose writer does not run yet, so that the sequencer can read where its log ends.
 pub struct Database {
     readers: sqlx::Pool<Db>,
+    look_ups: LookUps,
     writer: sqlx::SqliteConnection,
     lock: lock::DirectoryLock,
     data_directory: PathBuf,
@@ -63,6 +69,7 @@ pub struct Database {
 #[derive(Clone)]
 pub struct Store {
     readers: sqlx::Pool<Db>,
+    look_ups: Arc<LookUps>,
     queue: Queue,
     writes_stopped: Arc<AtomicBool>,
     data_directory: Arc<PathBuf>,
@@ -91,6 +98,7 @@ impl Database {
         let queue = writer::start(self.writer, sequence, Arc::clone(&writes_stopped));
         Store {
             readers: self.readers,
+            look_ups: Arc::new(self.look_ups),
             queue,
             writes_stopped,
             data_directory: Arc::new(self.data_directory),
@@ -154,6 +162,7 @@ impl Store {
     /// write-ahead log into the database file.
     pub async fn close(&self) {
         self.readers.close().await;
+        self.look_ups.close();
         self.queue.close().await;
     }
 }

@@ -8,6 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::lock::DirectoryLock;
+use super::look_up::LookUps;
 use super::{Database, StoreError, StoreSettings, migrations};
 
 /// Name of the database in the data directory.
@@ -29,7 +30,7 @@ const CHECKPOINT_PAGES: u32 = 4_096;
 const LOG_SIZE_LIMIT_BYTES: u32 = 64 << 20;
 /// Prepared statements kept per connection.
 const STATEMENT_CACHE: usize = 256;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreError> {
@@ -59,6 +60,7 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
         .await?;
     Ok(Database {
         readers,
+        look_ups: LookUps::open(&path)?,
         writer,
         lock,
         data_directory: directory.clone(),

@@ -18,7 +18,7 @@ RELEASE_BINARY := $(TARGET)/release/pds
 BENCH_DIR ?= $(TARGET)/bench
 LOG_LEVEL ?= warn
 
-.PHONY: help dev test format-check lint unit-test client-test lexicon-check deny bench bench-reference image
+.PHONY: help dev test format-check lint unit-test client-test lexicon-check deny chart-test chart-docs chart bench bench-reference image
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ help: ## Say what there is to do
 dev: ## Run a server on this machine, with its own PLC directory
 	cargo run -- dev
 
-test: format-check lint unit-test client-test lexicon-check deny ## Everything that must be green before a merge
+test: format-check lint unit-test client-test lexicon-check deny chart-test ## Everything that must be green before a merge
 
 format-check: ## Is the code formatted?
 	cargo fmt --all --check
@@ -49,6 +49,16 @@ deny: ## Licences, bans and sources of all dependencies
 	@if command -v cargo-deny >/dev/null; then cargo deny --locked check licenses bans sources; \
 	elif [ -n "$$CI" ]; then echo "cargo-deny is missing: .ci/run installs it" >&2; exit 1; \
 	else printf '\n*** NOT RUN: cargo-deny is missing; cargo install cargo-deny --locked --root %s ***\n\n' $(TOOLS); fi
+
+chart-test: ## The Helm chart: lints, unit tests, schemas of Kubernetes, refusals
+	TOOLS=$(TOOLS) tests/helm/run.sh
+
+chart-docs: ## Write the table of values in helm/README.md
+	tests/helm/values_table.py
+
+chart: ## Package the Helm chart into $(TARGET)
+	TOOLS=$(TOOLS) tests/helm/setup.sh
+	helm3 package helm --destination $(TARGET)
 
 bench: ## Measure the server; REFERENCE=1 measures the reference server beside it (docs/performance.md)
 	cargo build --release --locked --bin pds

@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""check.py HELM…: what the unit tests cannot say of the chart, for each given Helm.
+
+Examples render to objects that the schemas of Kubernetes 1.25 to the newest accept and that Pod Security `restricted` admits; wrong values
+are refused with their name; the versions agree; alerts, dashboard, metrics and runbook know each other.
+"""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import kubernetes_validate
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[2]
+CHART = ROOT / "helm"
+VERSIONS = ["1.25", "1.30", "1.31", "1.32", "1.33", kubernetes_validate.latest_version()]
+# Kinds that Kubernetes itself does not know; the fields that we must set.
+CUSTOM = {
+    "HTTPRoute": ["parentRefs", "hostnames", "rules"],
+    "Certificate": ["secretName", "issuerRef", "dnsNames"],
+    "ServiceMonitor": ["selector", "endpoints"],
+    "PrometheusRule": ["groups"],
+}
+EVERYTHING = [
+    "ingress.enabled=true", "certificate.enabled=true", "networkPolicy.enabled=true", "podDisruptionBudget.enabled=true",
+    "httpRoute.enabled=true", "httpRoute.parentRefs[0].name=web", "metrics.serviceMonitor.enabled=true",
+    "metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true",
+]
+# Values that must be refused, and what the refusal must name.
+REFUSED = [
+    (["pds.config.hostname="], "hostname"),
+    (["pds.config.hostname=https://pds.example.com"], "hostname"),
+    (["pds.config.hostname=pds.example.com:443"], "hostname"),
+    (["pds.config.hostname=pds.example.com/path"], "hostname"),
+    (["pds.config.hostname=*.example.com"], "hostname"),
+    (["pds.config.hostname=-pds.example.com"], "hostname"),
+    (["pds.config.hostnam=pds.example.com"], "hostnam"),
+    (["pds.dataStorage.storageclass=csi-disk"], "storageclass"),
+    (["ingres.enabled=true"], "ingres"),
+    (["ingress.enabeld=true"], "enabeld"),
+    (["replicaCount=2"], "replicaCount"),
+    (["replicaCount=one"], "replicaCount"),
+    (["pds.config.secrets.generate=false"], "adminPassword"),
+    (["pds.config.secrets.generate=false", "pds.config.secrets.adminPassword=12345678x"], "jwtSecret"),
+    (["pds.config.secrets.generate=false", "pds.config.secrets.adminPassword=12345678x", "pds.config.secrets.jwtSecret=0123456789abcdefx",
+      "pds.config.secrets.plcRotationKey=short"], "plcRotationKey"),
+    (["pds.config.secrets.existingSecret=pds"], "generate"),
+    (["pds.config.secrets.generate=false", "pds.config.secrets.existingSecret=pds", "pds.config.secrets.jwtSecret=0123456789abcdefx"], "jwtSecret"),
+    (["pds.config.secrets.keys.adminpassword=x"], "adminpassword"),
+    (["pds.config.secrets.emailSmtpUrl=smtp.example.com"], "emailSmtpUrl"),
+    (["pds.config.didPlcUrl=plc.directory"], "didPlcUrl"),
+    (["pds.config.bskyAppViewDid=api.bsky.app"], "bskyAppViewDid"),
+    (["pds.config.crawlers=bsky.network"], "crawlers"),
+    (["pds.config.logLevel=loud"], "logLevel"),
+    (["pds.config.serviceHandleDomains[0]=pds.example.com"], "serviceHandleDomains"),
+    (["pds.config.dataDir=/var/lib/pds"], "dataDir"),
+    (["pds.config.blobstoreLocation=/blobs"], "blobstoreLocation"),
+    (["pds.dataStorage.size=big"], "size"),
+    (["pds.dataStorage.storageClass=csi-obs"], "storageClass"),
+    (["pds.dataStorage.storageClass=csi-nas"], "storageClass"),
+    (["pds.dataStorage.storageClass=csi-sfsturbo"], "storageClass"),
+    (["pds.dataStorage.accessModes[0]=ReadWriteMany"], "accessModes"),
+    (["image.repository=ghcr.io/bluesky-social/pds"], "image.repository"),
+    (["image.digest=latest"], "digest"),
+    (["service.port=0"], "port"),
+    (["service.type=ExternalName"], "type"),
+    (["metrics.port=3000"], "port"),
+    (["ingress.enabled=true", "ingress.className=cce"], "ingress.elb"),
+    (["httpRoute.enabled=true"], "parentRefs"),
+    (["terminationGracePeriodSeconds=5"], "terminationGracePeriodSeconds"),
+    (["livenessProbe.httpget.path=/"], "httpget"),
+    (["extraEnv[0].nmae=X"], "nmae"),
+]
+
+failures = []
+checks = 0
+
+
+def expect(condition, message):
+    """Counts a check and notes it if it failed."""
+    global checks
+    checks += 1
+    if not condition:
+        failures.append(message)
+
+
+def template(helm, *arguments):
+    """`helm template` as a finished process."""
+    command = [helm, "template", "bluesky-pds", str(CHART), "--namespace", "bluesky-pds", *arguments]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def rendered(helm, *arguments):
+    """The objects that Helm renders."""
+    process = template(helm, *arguments)
+    if process.returncode:
+        sys.exit(f"{helm} template {' '.join(arguments)}:\n{process.stderr}")
+    return [document for document in yaml.safe_load_all(process.stdout) if document]
+
+
+def check_object(document, version, where):
+    """Against the schema of one Kubernetes version."""
+    name = f"{where}: {document['kind']}/{document['metadata']['name']}, Kubernetes {version}"
+    if document["kind"] in CUSTOM:
+        expect(all(document["spec"].get(field) for field in CUSTOM[document["kind"]]), f"{name}: a field is missing")
+        return
+    try:
+        kubernetes_validate.validate(document, version, strict=True)
+        expect(True, name)
+    except kubernetes_validate.ValidationError as error:
+        expect(False, f"{name}: {error.message}")
+
+
+def check_pod(document, where):
+    """Against Pod Security `restricted`, and that no name of the environment comes twice."""
+    pod = document["spec"]["template"]["spec"] if document["kind"] == "StatefulSet" else document["spec"]
+    expect(pod["securityContext"]["runAsNonRoot"] is True, f"{where}: root")
+    expect(pod["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault", f"{where}: seccomp")
+    expect(pod["automountServiceAccountToken"] is False, f"{where}: token")
+    for container in pod["containers"]:
+        security = container["securityContext"]
+        expect(security["allowPrivilegeEscalation"] is False and security["capabilities"] == {"drop": ["ALL"]}, f"{where}: privileges")
+        expect(security["readOnlyRootFilesystem"] is True, f"{where}: root file system")
+        names = [variable["name"] for variable in container.get("env", [])]
+        expect(len(names) == len(set(names)), f"{where}: a name of the environment comes twice")
+
+
+def check_rendering(helm):
+    """All examples, the older chart's values, and everything at once."""
+    runs = {path.name: ["-f", str(path)] for path in sorted((CHART / "examples").glob("*.yaml"))}
+    runs["older chart"] = ["-f", str(ROOT / "tests/helm/older-chart-values.yaml")]
+    minimal = ["-f", str(CHART / "examples/minimal.yaml")]
+    runs["everything"] = minimal + [argument for value in EVERYTHING for argument in ("--set", value)]
+    for where, arguments in runs.items():
+        for version in VERSIONS:
+            for document in rendered(helm, *arguments, "--kube-version", version):
+                check_object(document, version, where)
+                if document["kind"] in ("StatefulSet", "Pod"):
+                    check_pod(document, where)
+    for values, named in REFUSED:
+        process = template(helm, *minimal, *[argument for value in values for argument in ("--set", value)])
+        expect(process.returncode != 0, f"{values} is taken")
+        expect(named in process.stderr, f"{values}: the refusal does not name {named}: {process.stderr}")
+    old = template(helm, *minimal, "--kube-version", "1.24")
+    expect(old.returncode != 0, "Kubernetes 1.24 is taken")
+
+
+def check_versions():
+    """The chart's appVersion is the crate's version, and the changelog knows the chart's."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    crate = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M)[1]
+    expect(chart["appVersion"] == crate, f"appVersion {chart['appVersion']} is not the crate's version {crate}")
+    expect(f"\n## {chart['version']}\n" in (CHART / "CHANGELOG.md").read_text(), f"CHANGELOG.md has no section {chart['version']}")
+
+
+def check_observation():
+    """Every metric that alerts and dashboard ask for is listed, every alert has a section in the runbook and the other way round."""
+    listed = set(re.findall(r"`((?:pds|process)_[a-z0-9_]+)`", (ROOT / "docs/metrics.md").read_text()))
+    known = listed | {f"{name}_{part}" for name in listed for part in ("bucket", "sum", "count")}
+    alerts = (CHART / "files/alerts.yaml").read_text()
+    dashboard = json.loads((CHART / "files/dashboard.json").read_text())
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    rules = [rule for group in yaml.safe_load(alerts)["groups"] for rule in group["rules"]]
+    for query in queries + [rule["expr"] for rule in rules]:
+        for name in re.findall(r"\b(?:pds|process)_[a-z0-9_]+", query):
+            expect(name in known, f"{name} is not in docs/metrics.md")
+    sections = re.findall(r"^## (Pds\w+)$", (ROOT / "docs/runbook.md").read_text(), re.M)
+    expect(sorted(sections) == sorted(rule["alert"] for rule in rules), "the runbook's sections are not the alerts")
+    for rule in rules:
+        expect(rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}", f"{rule['alert']}: runbook_url")
+        expect(rule["labels"]["severity"] in ("critical", "warning"), f"{rule['alert']}: severity")
+    panels = [panel["id"] for panel in dashboard["panels"]]
+    expect(len(panels) == len(set(panels)), "two panels have one id")
+
+
+for helm in sys.argv[1:]:
+    check_rendering(helm)
+check_versions()
+check_observation()
+for failure in failures:
+    print("FAILED", failure)
+print(f"{checks - len(failures)} passed, {len(failures)} failed")
+sys.exit(bool(failures))

@@ -31,3 +31,4 @@ else
   printf '\n*** NOT RUN: promtool is missing (Debian: prometheus), so nobody has parsed the alerts ***\n\n' >&2
   [ -z "${CI:-}" ]
 fi
+tests/helm/plain.sh

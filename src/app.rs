@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::{AccountSettings, Accounts, InviteEarning};
+use crate::appview::{AppView, AppViewSettings};
 use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{BlobStoreConfig, Config, ImportsConfig, S3Config, Secret};
@@ -55,6 +56,8 @@ pub struct App {
     pub dids: DidDocuments,
     /// Handles of the network.
     pub handles: HandleResolver,
+    /// Passes calls on to other services.
+    pub appview: AppView,
     /// Whether and how large repos may be imported.
     pub imports: ImportsConfig,
     /// The relays that are asked to crawl this server.
@@ -114,7 +117,13 @@ impl App {
         let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
         let client = GuardedClient::new(reach(config), dns.clone())?;
         let dids = DidDocuments::new(Arc::clone(&plc), client.clone(), Arc::clone(&clock), resolution(config));
-        let handles = HandleResolver::new(dns, client, Arc::clone(&clock), config.identity.resolver_timeout);
+        let handles = HandleResolver::new(
+            dns,
+            client.clone(),
+            Arc::clone(&clock),
+            config.identity.resolver_timeout,
+        );
+        let appview = AppView::new(appview_settings(config), dids.clone(), client)?;
         let service_signer = ServiceSigner::new(keys, Arc::clone(&clock), Arc::clone(&random));
         let service_verifier =
             ServiceVerifier::new(Arc::new(dids.clone()), Arc::clone(&clock), config.service.did.clone());
@@ -137,6 +146,7 @@ impl App {
             sequencer,
             dids,
             handles,
+            appview,
             imports: config.imports.clone(),
             relays: Relay::all(&config.crawlers.relays)?,
             service_signer,
@@ -251,6 +261,17 @@ fn reach(config: &Config) -> Reach {
         Reach::Anywhere
     } else {
         Reach::Public
+    }
+}
+
+fn appview_settings(config: &Config) -> AppViewSettings {
+    AppViewSettings {
+        appview: config.appview.service.clone(),
+        moderation_service: config.reports.moderation_service.clone(),
+        report_service: config.reports.report_service.clone(),
+        proxy: config.proxy.clone(),
+        own_did: config.service.did.clone(),
+        own_url: config.service.public_url.clone(),
     }
 }
 

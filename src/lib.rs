@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod app;
+pub mod appview;
 pub mod blob;
 pub mod cli;
 pub mod clock;

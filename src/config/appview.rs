@@ -9,13 +9,11 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
         "PDS_BSKY_APP_VIEW_DID",
         "DID of the AppView; needed beside its address.",
-    )
-    .not_yet(),
+    ),
     Setting::new(
         "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN",
         "Addresses of images: `%s` for preset, DID and CID, in this order.",
-    )
-    .not_yet(),
+    ),
 ];
 
 /// The AppView that answers what this server does not.
@@ -29,8 +27,10 @@ pub struct AppViewConfig {
 
 impl AppViewConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let (url, did) = ("PDS_BSKY_APP_VIEW_URL", "PDS_BSKY_APP_VIEW_DID");
+        reader.remind_if_unset(url);
         Self {
-            service: Upstream::read(reader, "PDS_BSKY_APP_VIEW_URL", "PDS_BSKY_APP_VIEW_DID"),
+            service: Upstream::read(reader, url, did),
             cdn_url_pattern: reader.parsed(
                 "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN",
                 "an address with three %s",

@@ -6,33 +6,24 @@ use super::reader::Reader;
 use super::setting::Setting;
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new("PDS_PROXY_ALLOW_HTTP2", "Use HTTP/2 towards services.")
-        .or("false")
-        .not_yet(),
-    Setting::new("PDS_PROXY_HEADERS_TIMEOUT", "Time until a service's headers, in ms.")
-        .or("10000")
-        .not_yet(),
+    Setting::new("PDS_PROXY_ALLOW_HTTP2", "Use HTTP/2 towards services.").or("false"),
+    Setting::new("PDS_PROXY_HEADERS_TIMEOUT", "Time until a service's headers, in ms.").or("10000"),
     Setting::new(
         "PDS_PROXY_BODY_TIMEOUT",
         "Time between two parts of a service's body, in ms.",
     )
-    .or("30000")
-    .not_yet(),
+    .or("30000"),
     Setting::new(
         "PDS_PROXY_MAX_RESPONSE_SIZE",
-        "Largest answer that is read as a whole, in bytes, decoded.",
+        "Largest answer of a service, in bytes; decoded where it is read as a whole.",
     )
-    .or("10485760")
-    .not_yet(),
-    Setting::new("PDS_PROXY_MAX_RETRIES", "How often a failed request is sent again.")
-        .or("0")
-        .not_yet(),
+    .or("10485760"),
+    Setting::new("PDS_PROXY_MAX_RETRIES", "How often a failed request is sent again.").or("0"),
     Setting::new(
         "PDS_PROXY_PREFER_COMPRESSED",
         "Ask services for compressed answers even where they must be read.",
     )
-    .or("false")
-    .not_yet(),
+    .or("false"),
 ];
 
 /// Requests that are passed on to an AppView or another service.
@@ -44,7 +35,7 @@ pub struct ProxyConfig {
     pub headers_timeout: Duration,
     /// `PDS_PROXY_BODY_TIMEOUT`: time between two parts of a service's body.
     pub body_timeout: Duration,
-    /// `PDS_PROXY_MAX_RESPONSE_SIZE`: largest answer that is read as a whole, in bytes, decoded.
+    /// `PDS_PROXY_MAX_RESPONSE_SIZE`: largest answer, in bytes; decoded where it is read as a whole.
     pub max_response_bytes: u64,
     /// `PDS_PROXY_MAX_RETRIES`: how often a failed request is sent again.
     pub max_retries: u64,

@@ -10,15 +10,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "PDS_MOD_SERVICE_DID",
         "DID of the moderation service, which may call admin methods; needed beside its address.",
     ),
-    Setting::new("PDS_REPORT_SERVICE_URL", "Service that receives reports.")
-        .or_computed("the moderation service")
-        .not_yet(),
+    Setting::new("PDS_REPORT_SERVICE_URL", "Service that receives reports.").or_computed("the moderation service"),
     Setting::new(
         "PDS_REPORT_SERVICE_DID",
         "DID of the report service; needed beside its address.",
     )
-    .or_computed("the moderation service's")
-    .not_yet(),
+    .or_computed("the moderation service's"),
 ];
 
 /// Where moderation happens.
@@ -32,6 +29,9 @@ pub struct ReportsConfig {
 
 impl ReportsConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        if !reader.is_given("PDS_MOD_SERVICE_URL") {
+            reader.remind_if_unset("PDS_REPORT_SERVICE_URL");
+        }
         let moderation_service = Upstream::read(reader, "PDS_MOD_SERVICE_URL", "PDS_MOD_SERVICE_DID");
         let report_service = Upstream::read(reader, "PDS_REPORT_SERVICE_URL", "PDS_REPORT_SERVICE_DID");
         Self {

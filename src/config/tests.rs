@@ -23,6 +23,9 @@ fn environment(changes: &[(&str, &str)]) -> HashMap<String, String> {
         ("PDS_ADMIN_PASSWORD", "0123456789abcdef"),
         ("PDS_JWT_SECRET", "0123456789abcdef0123456789abcdef"),
         (ROTATION_KEY, key),
+        // Decided: they are off.
+        ("PDS_BSKY_APP_VIEW_URL", ""),
+        ("PDS_REPORT_SERVICE_URL", ""),
         ("PDS_CRAWLERS", ""),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -344,10 +347,20 @@ fn what_is_not_built_is_reported() {
 #[test]
 fn what_is_off_because_nothing_was_said_is_told_in_one_warning() {
     let mut environment = environment(&[]);
-    environment.remove("PDS_CRAWLERS");
+    let names = ["PDS_CRAWLERS", "PDS_BSKY_APP_VIEW_URL", "PDS_REPORT_SERVICE_URL"];
+    for name in names {
+        environment.remove(name);
+    }
     let config = Config::from_env_map(&environment).unwrap();
     assert_eq!(config.warnings().len(), 1, "{:?}", config.warnings());
-    assert!(config.warnings()[0].contains("PDS_CRAWLERS"));
+    assert!(names.iter().all(|name| config.warnings()[0].contains(name)));
+    environment.insert("PDS_MOD_SERVICE_URL".to_owned(), "https://mod.example.com".to_owned());
+    environment.insert("PDS_MOD_SERVICE_DID".to_owned(), "did:web:mod.example.com".to_owned());
+    let config = Config::from_env_map(&environment).unwrap();
+    assert!(
+        !config.warnings()[0].contains("PDS_REPORT_SERVICE_URL"),
+        "reports go there"
+    );
 }
 
 #[test]

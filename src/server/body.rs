@@ -130,17 +130,39 @@ fn exceeds(body: &Body, limit: usize) -> bool {
 
 /// The answer to a body that could not be read to its end.
 fn refusal(error: &(dyn Error + 'static), too_large: XrpcError) -> XrpcError {
+    match fault_of(error) {
+        Some(Fault::TooLarge) => too_large,
+        Some(Fault::TooSlow) => XrpcError::request_timeout(),
+        None => XrpcError::invalid_request("The request body could not be read"),
+    }
+}
+
+/// The answer to a client whose body, passed on as a stream, made `error`: 413 if it is too large, 408 if it comes too slowly, `None` if
+/// the error is not the body's.
+pub(crate) fn streaming_fault(error: &(dyn Error + 'static)) -> Option<XrpcError> {
+    Some(match fault_of(error)? {
+        Fault::TooLarge => XrpcError::stream_too_large(),
+        Fault::TooSlow => XrpcError::request_timeout(),
+    })
+}
+
+enum Fault {
+    TooLarge,
+    TooSlow,
+}
+
+fn fault_of(error: &(dyn Error + 'static)) -> Option<Fault> {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
-            return too_large;
+            return Some(Fault::TooLarge);
         }
         if error.is::<TooSlow>() {
-            return XrpcError::request_timeout();
+            return Some(Fault::TooSlow);
         }
         cause = error.source();
     }
-    XrpcError::invalid_request("The request body could not be read")
+    None
 }
 
 /// The type and subtype of the `Content-Type` header.

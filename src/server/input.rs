@@ -199,6 +199,20 @@ impl Input {
         Ok(Some(elements.iter().filter_map(Value::as_str).collect()))
     }
 
+    /// The `$type` of an object of an open union ([Lexicon](https://atproto.com/specs/lexicon#union)).
+    ///
+    /// # Errors
+    /// 400 if it has none.
+    pub fn required_type(&self) -> Result<&str, XrpcError> {
+        match self.map.get("$type") {
+            Some(Value::String(name)) if !name.is_empty() => Ok(name),
+            _ => {
+                let expected = "an object which includes the \"$type\" property";
+                Err(wrong_type(expected, &Value::Map(self.map.clone()), &self.path))
+            }
+        }
+    }
+
     /// The error for a field that is well-formed but refused: `message` with the field's place, as in `… at $.writes[0].rkey`.
     pub fn refused(&self, message: &str, name: &str) -> XrpcError {
         XrpcError::invalid_request(format!("{message} at {}", child(&self.path, name)))

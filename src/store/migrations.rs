@@ -48,6 +48,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "reserved_keys",
         sql: include_str!("../../migrations/sqlite/0008_reserved_keys.sql"),
     },
+    Migration {
+        version: 9,
+        name: "preferences",
+        sql: include_str!("../../migrations/sqlite/0009_preferences.sql"),
+    },
 ];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use atproto_data::{Did, Handle};
+use atproto_data::{Did, Handle, Nsid};
 use axum::Router;
+use axum::extract::Request;
 use axum::http::request::Parts;
 
-use super::{Caller, METHODS, auth};
+use super::{Caller, METHODS, auth, proxy};
 use crate::app::App;
 use crate::server::health::Health;
 use crate::server::router;
-use crate::server::{Application, Auth, OnSuccess, Site, XrpcError};
+use crate::server::{Application, Auth, OnSuccess, Site, XrpcError, XrpcResult};
 
 /// All routes of the app.
 pub(crate) fn router(app: &Arc<App>) -> Router {
@@ -35,6 +36,10 @@ impl Application for App {
     fn on_success(&self, caller: &mut Caller) -> Option<OnSuccess> {
         let token_use = caller.take_token_use()?;
         Some(Box::new(move || token_use.spend()))
+    }
+
+    async fn fallback(self: Arc<Self>, nsid: Nsid, request: Request) -> XrpcResult {
+        proxy::pass_on(self, nsid, request).await
     }
 
     async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {

@@ -1,11 +1,13 @@
 //! The XRPC methods: one method, one file, found by its NSID. Handlers parse, call the domain and answer; no SQL here.
 
+mod app_bsky;
 mod application;
 mod auth;
 mod blob_cursor;
 mod caller;
 mod com_atproto;
 mod invite_view;
+mod proxy;
 mod record_json;
 mod repo_error;
 
@@ -35,12 +37,18 @@ static METHODS: &[Method<App>] = &[
     com_atproto::admin::update_account_handle::METHOD,
     com_atproto::admin::update_account_password::METHOD,
     com_atproto::admin::update_subject_status::METHOD,
+    app_bsky::actor::get_preferences::METHOD,
+    app_bsky::actor::put_preferences::METHOD,
+    app_bsky::feed::get_feed::METHOD,
+    app_bsky::notification::register_push::METHOD,
+    app_bsky::notification::unregister_push::METHOD,
     com_atproto::identity::get_recommended_did_credentials::METHOD,
     com_atproto::identity::refresh_identity::METHOD,
     com_atproto::identity::resolve_did::METHOD,
     com_atproto::identity::resolve_handle::METHOD,
     com_atproto::identity::resolve_identity::METHOD,
     com_atproto::identity::update_handle::METHOD,
+    com_atproto::moderation::create_report::METHOD,
     com_atproto::repo::apply_writes::METHOD,
     com_atproto::repo::create_record::METHOD,
     com_atproto::repo::delete_record::METHOD,

@@ -11,6 +11,7 @@ mod repo_car;
 mod untouched;
 
 mod app_passwords;
+mod appview_methods;
 mod blobs;
 mod bodies;
 mod command_line;
@@ -25,7 +26,10 @@ mod identifiers;
 mod import;
 mod invites;
 mod moderation;
+mod preferences;
 mod process;
+mod proxy;
+mod proxy_faults;
 mod record_sizes;
 mod records;
 mod relays;

@@ -102,7 +102,6 @@ else
   start_network "$(realpath "$binary")"
 fi
 
-for waiting in "$here"/waiting/*test*; do echo "NOT RUN: waiting/$(basename "$waiting") waits for what it tests to be built"; done
 tests=("$here"/${PDS_CLIENT_TESTS:-*}.test.mjs)
 "$node" --test --test-reporter=spec --test-concurrency=2 "${tests[@]}" || status=1
 # The SDK leaves its connections to the garbage collector, hence no ResourceWarning.

@@ -64,7 +64,9 @@ fn settings(arguments: &DevArguments, secrets: &DevSecrets, plc_url: &str) -> Ha
             "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX",
             secrets.plc_rotation_key.clone(),
         ),
-        // Off on purpose.
+        // Nothing outside this machine is asked for anything.
+        ("PDS_BSKY_APP_VIEW_URL", String::new()),
+        ("PDS_REPORT_SERVICE_URL", String::new()),
         ("PDS_CRAWLERS", String::new()),
         ("LOG_LEVEL", "info".to_owned()),
     ]

@@ -2,6 +2,7 @@
 
 pub(super) mod admin;
 pub(super) mod identity;
+pub(super) mod moderation;
 pub(super) mod repo;
 pub(super) mod server;
 pub(super) mod sync;

@@ -3,6 +3,7 @@
 mod account;
 mod api;
 mod app;
+mod appview;
 mod dice;
 mod plc;
 mod process;
@@ -14,6 +15,7 @@ mod writer;
 pub(crate) use account::{Account, create_write};
 pub(crate) use api::{Answer, Api};
 pub(crate) use app::{ADMIN_PASSWORD, JWT_SECRET, SERVICE_DID, TestApp, copy_directory, password};
+pub(crate) use appview::{AppView, Behaviour};
 pub(crate) use dice::Dice;
 pub(crate) use plc::{Fault, Plc};
 pub(crate) use process::{Ended, Process};

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use atproto_data::{Did, PublicKey};
+use atproto_data::crypto::Curve;
+use atproto_data::{Did, Handle, PublicKey, SigningKey};
 use atproto_plc::directory::RateLimits;
-use atproto_plc::{DidDocument, Directory, DirectoryError, Timestamp};
+use atproto_plc::{DidDocument, Directory, DirectoryError, State as PlcState, Timestamp, UnsignedOperation};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -98,6 +99,20 @@ impl Plc {
             .iter()
             .map(|entry| entry["did"].as_str().unwrap().to_owned())
             .collect()
+    }
+
+    /// A new DID whose document says that its service `id` is at `address`, whatever that is.
+    pub(crate) fn registers_service(&self, id: &str, address: &str) -> Did {
+        let key = SigningKey::from_bytes(Curve::K256, &[9; 32]).unwrap();
+        let name: Handle = "service.example.com".parse().unwrap();
+        let rotation_key = key.public_key().to_did_key();
+        let mut state = PlcState::for_account(&rotation_key, &name, address, vec![rotation_key.clone()]);
+        let service = state.services.remove("atproto_pds").unwrap();
+        state.services.insert(id.to_owned(), service);
+        let operation = UnsignedOperation::genesis(state).sign(&key);
+        let did = operation.did_of_genesis();
+        self.take(did.as_str(), &operation.to_json()).unwrap();
+        did
     }
 
     /// The last operation of a DID.

@@ -7,12 +7,13 @@ use atproto_data::{AtIdentifier, Cid, Nsid, RecordKey};
 use crate::app::App;
 use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
+use crate::xrpc::proxy::{ask_anonymously, method};
 use crate::xrpc::record_json::write_record;
 use crate::xrpc::repo_error::{read_error, record_uri};
 
-pub(crate) const METHOD: Method<App> = Method::query("com.atproto.repo.getRecord", Auth::None, |app, call| {
-    Box::pin(handle(app, call))
-});
+const NSID: &str = "com.atproto.repo.getRecord";
+
+pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::None, |app, call| Box::pin(handle(app, call)));
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let repo: AtIdentifier = call.params.required("repo")?;
@@ -27,7 +28,10 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         .map_err(|error| XrpcError::internal(&error))?;
     // An inactive account's records are nobody's business; other servers' records come from the AppView.
     let Some(account) = account.filter(|account| account.status.is_active()) else {
-        return Err(XrpcError::bad_request("RecordNotFound", "Could not locate record"));
+        let Some(appview) = app.appview.appview() else {
+            return Err(XrpcError::bad_request("RecordNotFound", "Could not locate record"));
+        };
+        return ask_anonymously(&app, &call.parts, &method(NSID)?, &app.appview.configured(appview)?).await;
     };
     let record = app
         .repos

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { verifyJwt } from '@atproto/xrpc-server'
-import { APPVIEW_URL, createAccount, signingKey, xrpcError } from '../network.mjs'
+import { APPVIEW_URL, createAccount, signingKey, xrpcError } from './network.mjs'
 
 let alice
 before(async () => {

@@ -1,0 +1,72 @@
+//! Undoing the encoding of an answer, within a limit on what comes out.
+
+use std::io::Read as _;
+
+use axum::http::{HeaderMap, header};
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
+
+/// The answer's bytes without their `Content-Encoding` ([RFC 9110 §8.4](https://www.rfc-editor.org/rfc/rfc9110#section-8.4)), at most
+/// `limit`. `None` if they are more, broken, or encoded in a way that we do not know (we ask for no other).
+pub(super) fn decode(headers: &HeaderMap, bytes: Vec<u8>, limit: usize) -> Option<Vec<u8>> {
+    let encoding = headers
+        .get(header::CONTENT_ENCODING)
+        .map(|value| value.as_bytes().to_ascii_lowercase());
+    match encoding.as_deref() {
+        None | Some(b"identity" | b"") => (bytes.len() <= limit).then_some(bytes),
+        Some(b"gzip" | b"x-gzip") => read(MultiGzDecoder::new(bytes.as_slice()), limit),
+        Some(b"deflate") => read(ZlibDecoder::new(bytes.as_slice()), limit),
+        Some(_) => None,
+    }
+}
+
+fn read(decoder: impl std::io::Read, limit: usize) -> Option<Vec<u8>> {
+    let mut decoded = Vec::new();
+    let one_more = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(one_more).read_to_end(&mut decoded).ok()?;
+    (decoded.len() <= limit).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::{GzEncoder, ZlibEncoder};
+
+    use super::*;
+
+    fn encoded(name: &'static str) -> HeaderMap {
+        [(header::CONTENT_ENCODING, name.parse().unwrap())]
+            .into_iter()
+            .collect()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn known_encodings_are_undone_within_the_limit() {
+        let mut deflate = ZlibEncoder::new(Vec::new(), Compression::fast());
+        deflate.write_all(b"hello").unwrap();
+        let deflate = deflate.finish().unwrap();
+        assert_eq!(decode(&HeaderMap::new(), b"hello".to_vec(), 5).unwrap(), b"hello");
+        assert_eq!(decode(&encoded("GZIP"), gzip(b"hello"), 5).unwrap(), b"hello");
+        assert_eq!(decode(&encoded("deflate"), deflate, 5).unwrap(), b"hello");
+        assert_eq!(decode(&HeaderMap::new(), b"hello".to_vec(), 4), None);
+        assert_eq!(decode(&encoded("gzip"), gzip(b"hello"), 4), None);
+        assert_eq!(decode(&encoded("br"), b"hello".to_vec(), 5), None);
+        assert_eq!(decode(&encoded("gzip"), b"hello".to_vec(), 5), None);
+    }
+
+    #[test]
+    fn a_bomb_does_not_unfold() {
+        let bomb = gzip(&vec![0; 64 << 20]);
+        assert!(bomb.len() < 100_000);
+        assert_eq!(decode(&encoded("gzip"), bomb, 1 << 20), None);
+    }
+}

@@ -1,0 +1,110 @@
+//! Calls that other services answer for our accounts: the AppView, moderation, direct messages, whatever a client names.
+
+mod answer;
+mod decode;
+mod exchange;
+mod headers;
+mod proxy_header;
+mod service;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atproto_data::Did;
+use reqwest::{Client, redirect};
+use tokio::sync::Semaphore;
+
+use crate::config::{ProxyConfig, Upstream};
+use crate::identity::DidDocuments;
+use crate::outbound::GuardedClient;
+
+pub use answer::ReadAnswer;
+pub use exchange::{Outgoing, Reply};
+pub use headers::{Encoding, passed_on};
+pub use service::{ProxyTo, Service};
+
+/// How long a service of the operator's may take to open a connection, TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an unused connection is kept, and how many to one service.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+const MAX_IDLE_PER_HOST: usize = 128;
+
+/// So many calls are under way at once to services of the operator's, and as many to services that callers named: what a caller names
+/// may be slow for as long as it is let, and is not to stand in the way of the AppView.
+const MAX_CALLS: usize = 4_096;
+
+/// Whom calls are passed on to, and how.
+pub struct AppViewSettings {
+    /// The AppView (`PDS_BSKY_APP_VIEW_URL`, `PDS_BSKY_APP_VIEW_DID`).
+    pub appview: Option<Upstream>,
+    /// The moderation service (`PDS_MOD_SERVICE_URL`, `PDS_MOD_SERVICE_DID`).
+    pub moderation_service: Option<Upstream>,
+    /// Where reports go (`PDS_REPORT_SERVICE_URL`, `PDS_REPORT_SERVICE_DID`).
+    pub report_service: Option<Upstream>,
+    /// Limits (`PDS_PROXY_*`).
+    pub proxy: ProxyConfig,
+    /// Our own DID, which is not called.
+    pub own_did: Did,
+    /// Our own origin, such as `https://pds.example.com`, which is not called either.
+    pub own_url: String,
+}
+
+/// Passes calls on.
+pub struct AppView {
+    settings: AppViewSettings,
+    dids: DidDocuments,
+    /// Reaches what the operator chose.
+    direct: Client,
+    direct_slots: Arc<Semaphore>,
+    /// Reaches what a caller chose.
+    guarded: GuardedClient,
+    guarded_slots: Arc<Semaphore>,
+}
+
+impl AppView {
+    /// Passes calls on as the settings say. `guarded` reaches the services that callers name by their DIDs.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(
+        settings: AppViewSettings,
+        dids: DidDocuments,
+        guarded: GuardedClient,
+    ) -> Result<AppView, reqwest::Error> {
+        let builder = Client::builder()
+            .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            .no_proxy();
+        let builder = if settings.proxy.allow_http2 {
+            builder
+        } else {
+            builder.http1_only()
+        };
+        Ok(AppView {
+            settings,
+            dids,
+            direct: builder.build()?,
+            direct_slots: Arc::new(Semaphore::new(MAX_CALLS)),
+            guarded,
+            guarded_slots: Arc::new(Semaphore::new(MAX_CALLS)),
+        })
+    }
+
+    /// The AppView, if there is one.
+    pub fn appview(&self) -> Option<&Upstream> {
+        self.settings.appview.as_ref()
+    }
+
+    /// Which encodings are asked for where an answer may have to be read.
+    pub fn encoding(&self) -> Encoding {
+        if self.settings.proxy.prefer_compressed {
+            Encoding::ReadablePreferCompressed
+        } else {
+            Encoding::Readable
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! `app.bsky.actor.*`.
+
+pub(in crate::xrpc) mod get_preferences;
+pub(in crate::xrpc) mod put_preferences;

@@ -1,0 +1,3 @@
+//! `app.bsky.feed.*`.
+
+pub(in crate::xrpc) mod get_feed;

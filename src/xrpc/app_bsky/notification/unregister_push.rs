@@ -1,0 +1,21 @@
+//! `app.bsky.notification.unregisterPush`: ends a device's push notifications.
+
+use std::sync::Arc;
+
+use super::push_service::forward;
+use crate::app::App;
+use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcResult};
+use crate::xrpc::Call;
+
+const NSID: &str = "app.bsky.notification.unregisterPush";
+
+pub(crate) const METHOD: Method<App> = Method::procedure(
+    NSID,
+    Auth::Access(Access::STANDARD),
+    Accepts::Json(JSON_LIMIT),
+    |app, call| Box::pin(handle(app, call)),
+);
+
+async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    forward(&app, call, NSID).await
+}

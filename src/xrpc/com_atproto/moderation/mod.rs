@@ -1,0 +1,3 @@
+//! `com.atproto.moderation.*`.
+
+pub(in crate::xrpc) mod create_report;

@@ -1,0 +1,124 @@
+//! Methods that are not ours: passed on to the service that answers them.
+
+use std::sync::Arc;
+
+use atproto_data::{Did, Nsid};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method as Verb};
+
+use crate::account::{Access as CallerAccess, Scope};
+use crate::app::App;
+use crate::appview::{Encoding, Outgoing, Reply, Service, passed_on};
+use crate::identity::service_auth::{is_privileged, is_protected};
+use crate::server::{Access, Application as _, Auth, XrpcError, XrpcResult};
+
+/// Passes a call on, body and answer streamed.
+pub(crate) async fn pass_on(app: Arc<App>, nsid: Nsid, request: Request) -> XrpcResult {
+    let (parts, body) = request.into_parts();
+    if is_protected(nsid.as_str()) {
+        return Err(bad_method());
+    }
+    let caller = app
+        .authenticate(Auth::Access(Access::STANDARD), &parts, nsid.as_str())
+        .await?;
+    let access = caller.access()?;
+    let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
+    check_privilege(access, &nsid)?;
+    let call = Outgoing {
+        verb: parts.method.clone(),
+        nsid: &nsid,
+        query: parts.uri.query(),
+        headers: passed_on(&parts.headers, Encoding::AsClient),
+        token: Some(token(&app, &access.account.did, service.did.as_str(), &nsid).await?),
+    };
+    let reply = if parts.method == Verb::POST {
+        app.appview
+            .call_with_body(&service, &call, &parts.headers, body)
+            .await?
+    } else {
+        app.appview.call(&service, &call).await?
+    };
+    app.appview.pass_on(reply)
+}
+
+/// Passes a query of ours on whose answer may have to be read, with a token for this service (none for an anonymous call).
+pub(super) async fn ask(
+    app: &App,
+    parts: &Parts,
+    nsid: &Nsid,
+    service: &Service,
+    token: Option<String>,
+) -> Result<Reply, XrpcError> {
+    let call = Outgoing {
+        verb: parts.method.clone(),
+        nsid,
+        query: parts.uri.query(),
+        headers: passed_on(&parts.headers, app.appview.encoding()),
+        token,
+    };
+    app.appview.call(service, &call).await
+}
+
+/// Passes a query of ours on to the service that it is for, in the account's name.
+pub(super) async fn ask_as(app: &App, parts: &Parts, nsid: &Nsid, did: &Did) -> Result<Reply, XrpcError> {
+    let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
+    let token = token(app, did, service.did.as_str(), nsid).await?;
+    ask(app, parts, nsid, &service, Some(token)).await
+}
+
+/// Passes a query on in nobody's name.
+pub(super) async fn ask_anonymously(app: &App, parts: &Parts, nsid: &Nsid, service: &Service) -> XrpcResult {
+    let reply = ask(app, parts, nsid, service, None).await?;
+    app.appview.pass_on(reply)
+}
+
+/// Sends JSON to a service in the account's name.
+pub(super) async fn send_json(
+    app: &App,
+    client: &HeaderMap,
+    nsid: &str,
+    service: &Service,
+    did: &Did,
+    json: Vec<u8>,
+) -> Result<Reply, XrpcError> {
+    let nsid = method(nsid)?;
+    let call = Outgoing {
+        verb: Verb::POST,
+        nsid: &nsid,
+        query: None,
+        headers: passed_on(client, app.appview.encoding()),
+        token: Some(token(app, did, service.did.as_str(), &nsid).await?),
+    };
+    app.appview.call_with_json(service, &call, json).await
+}
+
+/// Whether a call of a method that we answer ourselves is for another service than the AppView of the settings.
+pub(super) fn is_for_others(app: &App, headers: &HeaderMap, nsid: &str) -> Result<bool, XrpcError> {
+    let named = headers.get("atproto-proxy").is_some_and(|value| !value.is_empty());
+    Ok(named && !app.appview.is_appview(&app.appview.proxy_to(headers, nsid)?))
+}
+
+/// The name of a method of ours.
+pub(super) fn method(nsid: &str) -> Result<Nsid, XrpcError> {
+    nsid.parse().map_err(|_| XrpcError::internal_silent())
+}
+
+/// The token with which an account calls a service.
+pub(super) async fn token(app: &App, did: &Did, aud: &str, lxm: &Nsid) -> Result<String, XrpcError> {
+    let token = app.service_signer.token(did, aud, Some(lxm), None).await;
+    let token = token.map_err(|error| XrpcError::internal(&error))?;
+    token.ok_or_else(|| XrpcError::invalid_request("The account has no signing key"))
+}
+
+/// Direct messages are closed to app passwords without that privilege.
+fn check_privilege(access: &CallerAccess, nsid: &Nsid) -> Result<(), XrpcError> {
+    if access.scope == Scope::AppPass && is_privileged(nsid.as_str()) {
+        return Err(bad_method());
+    }
+    Ok(())
+}
+
+fn bad_method() -> XrpcError {
+    XrpcError::invalid_token("Bad token method")
+}

@@ -1,0 +1,141 @@
+//! Methods that are passed on in a way of their own: custom feeds, push notifications, reports.
+
+use serde_json::{Value, json};
+
+use crate::harness::{AppView, Behaviour};
+use crate::proxy::server;
+use crate::{Answer, TestApp};
+
+const FEED: &str = "app.bsky.feed.getFeed";
+const GET_RECORD: &str = "com.atproto.repo.getRecord";
+const REPORT: &str = "com.atproto.moderation.createReport";
+
+fn json_answer(status: u16, body: &Value) -> Behaviour {
+    let headers = vec![("content-type", "application/json".to_owned())];
+    Behaviour::Say(status, headers, body.to_string().into_bytes())
+}
+
+#[tokio::test]
+async fn a_feeds_generator_gets_the_token() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    let feed = [
+        (
+            "feed",
+            "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.generator/cats",
+        ),
+        ("limit", "5"),
+    ];
+    appview.behaves(
+        GET_RECORD,
+        json_answer(200, &json!({"value": {"did": "did:web:feeds.example.com"}})),
+    );
+    let got = alice.query(FEED, &feed).await.ok();
+    let payload = &got["token"]["payload"];
+    assert_eq!(payload["aud"], "did:web:feeds.example.com");
+    assert_eq!(payload["lxm"], "app.bsky.feed.getFeedSkeleton");
+    assert_eq!(payload["iss"], alice.did.as_str());
+    assert!(got["query"].as_str().unwrap().ends_with("&limit=5"));
+    let asked = &appview.calls()[0];
+    assert_eq!((&asked["nsid"], &asked["token"]), (&json!(GET_RECORD), &Value::Null));
+    let query = "repo=did%3Aplc%3Aaaaaaaaaaaaaaaaaaaaaaaaa&collection=app.bsky.feed.generator&rkey=cats";
+    assert_eq!(asked["query"], query);
+
+    for record in [
+        json!({"value": {}}),
+        json!({"value": {"did": 1}}),
+        json!({"value": {"did": "x"}}),
+        json!([]),
+    ] {
+        appview.behaves(GET_RECORD, json_answer(200, &record));
+        let refused = alice.query(FEED, &feed).await.refused(400, "UnknownFeed");
+        assert_eq!(refused, "could not resolve feed did");
+    }
+    appview.behaves(
+        GET_RECORD,
+        json_answer(400, &json!({"error": "RecordNotFound", "message": "no"})),
+    );
+    alice.query(FEED, &feed).await.refused(400, "RecordNotFound");
+    alice
+        .query(FEED, &[("feed", "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")])
+        .await
+        .refused(400, "UnknownFeed");
+    for wrong in [&[][..], &[("feed", "cats")]] {
+        alice.query(FEED, wrong).await.refused(400, "InvalidRequest");
+    }
+}
+
+#[tokio::test]
+async fn push_registrations_go_to_the_service_that_they_name() {
+    let (appview, push) = (AppView::start().await, AppView::start().await);
+    push.describes_itself(&[("bsky_notif", &push.url())]);
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    let input =
+        |did: &str| json!({"serviceDid": did, "token": "t", "platform": "ios", "appId": "x", "ageRestricted": true});
+    for method in [
+        "app.bsky.notification.registerPush",
+        "app.bsky.notification.unregisterPush",
+    ] {
+        for service in [&appview, &push] {
+            let answer = alice.call(method, &input(&service.did())).await;
+            assert_eq!((answer.status, answer.body.len()), (200, 0));
+            let calls = service.calls();
+            let call = calls.last().unwrap();
+            assert_eq!(call["nsid"], method);
+            assert_eq!(call["token"]["payload"]["aud"], service.did());
+            assert_eq!(call["token"]["payload"]["lxm"], method);
+            let body: Value = serde_json::from_str(call["body"].as_str().unwrap()).unwrap();
+            assert_eq!(body, input(&service.did()));
+        }
+        push.behaves(method, json_answer(400, &json!({"error": "NotToday", "message": "no"})));
+        alice.call(method, &input(&push.did())).await.refused(400, "NotToday");
+        let unknown = alice.call(method, &input("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")).await;
+        let message = "invalid notification service details in did document: did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
+        assert_eq!(unknown.refused(400, "InvalidRequest"), message);
+        for wrong in [
+            json!({}),
+            json!({"serviceDid": "x", "token": "t", "platform": "ios", "appId": "x"}),
+        ] {
+            alice.call(method, &wrong).await.refused(400, "InvalidRequest");
+        }
+        app.api
+            .procedure(method, &input(&push.did()))
+            .await
+            .refused(401, "AuthMissing");
+    }
+}
+
+#[tokio::test]
+async fn reports_go_to_whom_the_client_names_and_need_a_receiver() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let report = json!({
+        "reasonType": "com.atproto.moderation.defs#reasonSpam",
+        "reason": "spam",
+        "subject": {"$type": "com.atproto.admin.defs#repoRef", "did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"},
+    });
+    let nowhere = alice.call(REPORT, &report).await.refused(400, "InvalidRequest");
+    assert_eq!(nowhere, format!("No service configured for {REPORT}"));
+    let labeler = AppView::start().await;
+    labeler.describes_itself(&[("atproto_labeler", &labeler.url())]);
+    let request = app.api.post(REPORT).bearer_auth(&alice.access).json(&report);
+    let got = Answer::to(request.header("atproto-proxy", labeler.service("atproto_labeler")))
+        .await
+        .unwrap()
+        .ok();
+    assert_eq!(got["token"]["payload"]["aud"], labeler.did());
+    assert_eq!(
+        serde_json::from_str::<Value>(got["body"].as_str().unwrap()).unwrap(),
+        report
+    );
+    for wrong in [
+        json!({}),
+        json!({"reasonType": "x"}),
+        json!({"reasonType": "x", "subject": {"did": "x"}}),
+    ] {
+        alice.call(REPORT, &wrong).await.refused(400, "InvalidRequest");
+    }
+    app.api.procedure(REPORT, &report).await.refused(401, "AuthMissing");
+}

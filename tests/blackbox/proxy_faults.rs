@@ -1,0 +1,149 @@
+//! Services that are slow, down, endless or broken, and clients that leave (catalogue I4, I6, I7).
+
+use futures_util::StreamExt as _;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use crate::Answer;
+use crate::harness::{AppView, Behaviour};
+use crate::proxy::server;
+
+const SLOW: &str = "com.example.slow";
+
+#[tokio::test]
+async fn a_service_that_does_not_answer_is_given_up() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[("PDS_PROXY_HEADERS_TIMEOUT", "300")]).await;
+    let alice = app.account("alice").await;
+    appview.behaves(SLOW, Behaviour::Hang);
+    alice.query(SLOW, &[]).await.refused(504, "UpstreamTimeout");
+    alice.call(SLOW, &json!({})).await.refused(504, "UpstreamTimeout");
+    appview.hanging(0).await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_down_is_no_trouble() {
+    let appview = AppView::start().await;
+    let app = server(
+        &appview,
+        &[
+            ("PDS_BSKY_APP_VIEW_URL", "http://localhost:1"),
+            ("PDS_PROXY_MAX_RETRIES", "2"),
+        ],
+    )
+    .await;
+    let alice = app.account("alice").await;
+    let down = alice.query(SLOW, &[]).await.refused(502, "UpstreamFailure");
+    assert_eq!(down, "Upstream service unreachable");
+    alice.call(SLOW, &json!({})).await.refused(502, "UpstreamFailure");
+    alice.create("com.example.note", "a", &json!({"text": "x"})).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_stops_or_breaks_is_cut_off() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[("PDS_PROXY_BODY_TIMEOUT", "300")]).await;
+    let alice = app.account("alice").await;
+    for behaviour in [Behaviour::HangMidway, Behaviour::Break] {
+        appview.behaves(SLOW, behaviour.clone());
+        // Unless it breaks so early that there still is something to say.
+        if let Ok(answer) = Answer::to(app.api.get(SLOW, &[]).bearer_auth(&alice.access)).await {
+            answer.refused(502, "UpstreamFailure");
+        }
+        appview.hanging(0).await;
+    }
+    alice.session().await.ok();
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_refused_or_cut_off() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[("PDS_PROXY_MAX_RESPONSE_SIZE", "1000000")]).await;
+    let alice = app.account("alice").await;
+    appview.behaves(SLOW, Behaviour::Say(200, Vec::new(), vec![b'x'; 1_000_000]));
+    assert_eq!(alice.query(SLOW, &[]).await.bytes().len(), 1_000_000);
+    appview.behaves(SLOW, Behaviour::Say(200, Vec::new(), vec![b'x'; 1_000_001]));
+    alice.query(SLOW, &[]).await.refused(502, "UpstreamFailure");
+    appview.behaves(SLOW, Behaviour::Endless);
+    let answer = app.api.get(SLOW, &[]).bearer_auth(&alice.access).send().await.unwrap();
+    let mut body = answer.bytes_stream();
+    let mut received = 0;
+    while let Some(Ok(chunk)) = body.next().await {
+        received += chunk.len();
+    }
+    assert!(received <= 1_000_000, "{received}");
+    // An error's body is read within the same limit.
+    appview.behaves(SLOW, Behaviour::Say(400, Vec::new(), vec![b' '; 1_000_001]));
+    alice.query(SLOW, &[]).await.refused(400, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_takes_its_call_with_it() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    for behaviour in [Behaviour::Hang, Behaviour::HangMidway] {
+        appview.behaves(SLOW, behaviour);
+        for verb in ["get", "post"] {
+            let request = if verb == "get" {
+                app.api.get(SLOW, &[])
+            } else {
+                app.api.post(SLOW).json(&json!({}))
+            };
+            let call = tokio::spawn(Answer::to(request.bearer_auth(&alice.access)));
+            appview.hanging(1).await;
+            call.abort();
+            appview.hanging(0).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_may_send_no_more_than_the_limit() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    let endless = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![1; 1 << 20])).take(140);
+    let request = app.api.post("com.example.doThings").bearer_auth(&alice.access);
+    let answer = Answer::to(request.body(reqwest::Body::wrap_stream(endless))).await;
+    answer.unwrap().refused(413, "PayloadTooLarge");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_slow_answers_starve_nobody() {
+    const SLOW_CALLS: usize = 1_000;
+    let appview = AppView::start().await;
+    // Both may take as long as the test does.
+    let patient = [
+        ("PDS_PROXY_HEADERS_TIMEOUT", "120000"),
+        ("PDS_PROXY_BODY_TIMEOUT", "120000"),
+    ];
+    let app = server(&appview, &patient).await;
+    let alice = app.account("alice").await;
+    let params = [
+        ("repo", alice.did.as_str()),
+        ("collection", "com.example.note"),
+        ("rkey", "a"),
+    ];
+    alice.create("com.example.note", "a", &json!({"text": "x"})).await;
+    appview.behaves(SLOW, Behaviour::HangMidway);
+    let mut calls = JoinSet::new();
+    for _ in 0..SLOW_CALLS {
+        let alice = alice.clone();
+        calls.spawn(async move { alice.query(SLOW, &[]).await.bytes() });
+    }
+    appview.hanging(SLOW_CALLS).await;
+    // Every local call is answered while all of them hang.
+    for number in 0..50 {
+        app.api.query("com.atproto.repo.getRecord", &params).await.ok();
+        alice
+            .create("com.example.note", &format!("n{number}"), &json!({"text": "x"}))
+            .await;
+        alice.query("com.example.other", &[]).await.ok();
+    }
+    appview.hanging(SLOW_CALLS).await;
+    appview.release();
+    for body in calls.join_all().await {
+        assert_eq!(body, b"begun, done");
+    }
+}

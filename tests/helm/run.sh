@@ -27,6 +27,7 @@ for suite in "$PWD"/tests/helm/suites/*_test.yaml; do suites+=(--file "$suite");
 "$tools/chart-python/bin/python" tests/helm/check.py "$tools/bin/helm3" "$tools/bin/helm4"
 if command -v promtool >/dev/null; then
   promtool check rules --lint=all ops/alerts.yaml
+  promtool test rules tests/helm/alerts_test.yaml
 else
   printf '\n*** NOT RUN: promtool is missing (Debian: prometheus), so nobody has parsed the alerts ***\n\n' >&2
   [ -z "${CI:-}" ]

@@ -1,12 +1,14 @@
 //! The composition root: builds every service once. Nothing else does.
 
+mod mail_settings;
+
 use std::sync::Arc;
 
 use atproto_data::Did;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::{AccountSettings, Accounts, InviteEarning};
+use crate::account::{AccountServices, AccountSettings, Accounts, InviteEarning};
 use crate::appview::{AppView, AppViewSettings};
 use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
 use crate::clock::{Clock, SystemClock};
@@ -16,6 +18,7 @@ use crate::identity::{
     DidDocuments, DidDocumentsSettings, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner,
     ServiceVerifier, SigningKeys,
 };
+use crate::mail::Mail;
 use crate::outbound::{GuardedClient, Reach, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
@@ -24,6 +27,8 @@ use crate::server::Site;
 use crate::server::health::{Health, Phase};
 use crate::server::router::RequestIds;
 use crate::store::{Database, Reader, Store, StoreError, StoreSettings};
+
+pub(crate) use mail_settings::mail_settings;
 
 /// What a client may know of the operator's choices (`describeServer`).
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub struct App {
     pub repos: Repos,
     /// The firehose.
     pub sequencer: Sequencer,
+    /// Mail to users.
+    pub mail: Mail,
     /// DID documents of the network.
     pub dids: DidDocuments,
     /// Handles of the network.
@@ -129,21 +136,23 @@ impl App {
             ServiceVerifier::new(Arc::new(dids.clone()), Arc::clone(&clock), config.service.did.clone());
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
         let settings = account_settings(config);
-        let accounts = Accounts::new(
-            store.clone(),
-            settings,
-            Arc::clone(&clock),
+        let mail = mail(config, &store, &clock, &random, &sealer)?;
+        let services = AccountServices {
+            clock: Arc::clone(&clock),
             random,
             plc,
             sealer,
-            dids.clone(),
-        );
+            dids: dids.clone(),
+            mail: mail.clone(),
+        };
+        let accounts = Accounts::new(store.clone(), settings, services);
         accounts.release_interrupted().await?;
         Ok(Arc::new(App {
             accounts,
             blobs,
             repos,
             sequencer,
+            mail,
             dids,
             handles,
             appview,
@@ -212,11 +221,9 @@ impl App {
         } else {
             Phase::Ready
         };
-        let degraded = if self.store.writes_stopped() {
-            vec!["disk".to_owned()]
-        } else {
-            Vec::new()
-        };
+        let reasons = [("disk", self.store.writes_stopped()), ("mail", self.mail.is_failing())];
+        let degraded = reasons.into_iter().filter(|(_, is_so)| *is_so);
+        let degraded = degraded.map(|(reason, _)| reason.to_owned()).collect();
         Health {
             phase,
             degraded,
@@ -360,4 +367,22 @@ fn description(config: &Config) -> ServerDescription {
         terms_of_service: config.branding.terms_of_service_url.clone(),
         contact_email: config.branding.contact_email_address.clone(),
     }
+}
+
+fn mail(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+    sealer: &Arc<KeySealer>,
+) -> Result<Mail, StartError> {
+    let settings = mail_settings(config)?;
+    if settings.users.is_none() {
+        tracing::info!(
+            "no mail server is set (PDS_EMAIL_SMTP_URL or PDS_EMAIL_SMTP_HOST): `pds account code HANDLE PURPOSE` makes the codes \
+             that would be mailed"
+        );
+    }
+    let (clock, random, sealer) = (Arc::clone(clock), Arc::clone(random), Arc::clone(sealer));
+    Ok(Mail::new(store.clone(), settings, clock, random, sealer)?)
 }

@@ -2,10 +2,10 @@
 
 use sqlx::SqliteConnection;
 
-use super::password::{self, PasswordError};
+use super::password::{self, PasswordError, Verdict};
 use super::pending::is_email_taken;
 use super::sessions::end_all_sessions;
-use super::{Accounts, email};
+use super::{Account, Accounts, DeletionError, EmailTokenError, email};
 use crate::store::StoreError;
 
 /// Why an e-mail address is not changed.
@@ -64,6 +64,19 @@ impl Accounts {
             .store
             .change(move |tx| Box::pin(async move { store_password(tx.connection(), account_id, &hash, now).await }));
         Ok(done.await?)
+    }
+
+    /// Whether a password is the account's own.
+    pub(super) async fn knows_password(&self, account: &Account, password: &str) -> Result<bool, DeletionError> {
+        if !password::can_be_tried(password) {
+            return Ok(false);
+        }
+        let found = self
+            .find_login(account.did.as_str())
+            .await
+            .map_err(EmailTokenError::from)?;
+        let hash = found.and_then(|(_, hash)| hash);
+        Ok(self.0.passwords.verify(password, hash).await? != Verdict::Wrong)
     }
 
     pub(super) async fn hash_new_password(&self, password: &str) -> Result<String, NewPasswordError> {

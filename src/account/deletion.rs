@@ -5,8 +5,9 @@ use atproto_repo::frame::{self, account_event};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::lookup::find_by_id;
-use super::{Account, Accounts};
+use super::{Account, Accounts, EmailTokenError, PasswordError};
 use crate::blob::release_account;
+use crate::mail::Code;
 use crate::store::{StoreError, Tx};
 
 /// Accounts that the jobs look at in one run.
@@ -32,7 +33,33 @@ pub struct Remains {
     pub event: i64,
 }
 
+/// Why an account is not deleted by somebody who says to be its owner.
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    /// That is not its password.
+    #[error("Invalid did or password")]
+    Wrong,
+    /// The code is not good.
+    #[error(transparent)]
+    Token(#[from] EmailTokenError),
+    /// The password cannot be checked now.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+}
+
 impl Accounts {
+    /// Whether somebody knows an account's password and the code that was mailed to its owner. A wrong password does not count against
+    /// the code, so that strangers cannot end it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check_deletion(&self, account: &Account, password: &str, token: &str) -> Result<(), DeletionError> {
+        if !self.knows_password(account, password).await? {
+            return Err(DeletionError::Wrong);
+        }
+        Ok(self.check_code(account.account_id, Code::DeleteAccount, token).await?)
+    }
+
     /// Deletes an account: nobody can log in any more, the handle is free, the network is told. The caller holds the repo's lock. Says
     /// whether there was anything to delete.
     ///

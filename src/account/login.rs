@@ -52,10 +52,15 @@ impl Accounts {
     /// # Errors
     /// If there is no such account or the password is wrong, in the same words and after the same time.
     pub async fn log_in(&self, login: Login) -> Result<Session, LoginError> {
+        self.take_at_least(FLOOR, self.try_log_in(login)).await
+    }
+
+    /// Does something in no less than a time, so that its time says nothing of what was found.
+    pub(super) async fn take_at_least<T>(&self, floor: Duration, work: impl Future<Output = T>) -> T {
         let start = self.0.clock.now_micros();
-        let outcome = self.try_log_in(login).await;
+        let outcome = work.await;
         let taken = Duration::from_micros(self.0.clock.now_micros().saturating_sub(start).try_into().unwrap_or(0));
-        if let Some(rest) = FLOOR.checked_sub(taken) {
+        if let Some(rest) = floor.checked_sub(taken) {
             self.0.clock.sleep(rest).await;
         }
         outcome

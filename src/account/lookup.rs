@@ -4,11 +4,13 @@ use atproto_data::{AtIdentifier, Did, Handle};
 use sqlx::SqliteConnection;
 
 use super::status::account_columns;
-use super::{Account, Accounts};
+use super::{Account, Accounts, email};
 use crate::store::{Columns as _, Found, StoreError};
 
 const BY_DID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.did = $1");
 const BY_HANDLE: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.handle = $1");
+
+const BY_EMAIL: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.email_key = $1");
 
 const BY_ID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.account_id = $1");
 
@@ -55,6 +57,14 @@ impl Accounts {
     /// If the database cannot be read.
     pub async fn find_handle(&self, handle: &Handle) -> Result<Option<Account>, StoreError> {
         self.find_one(BY_HANDLE, handle.as_str()).await
+    }
+
+    /// The account with an e-mail address in any case, whatever its status.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn find_email(&self, address: &str) -> Result<Option<Account>, StoreError> {
+        self.find_one(BY_EMAIL, &email::key(address)).await
     }
 
     async fn find_one(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {

@@ -10,6 +10,8 @@ mod deletion;
 mod document;
 mod earned_invites;
 mod email;
+mod email_flows;
+mod email_token;
 mod genesis;
 mod handle;
 mod held;
@@ -22,6 +24,7 @@ mod moderation;
 mod move_in;
 mod password;
 mod pending;
+mod plc_operation;
 mod preferences;
 mod refresh;
 mod reserved_keys;
@@ -38,6 +41,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::identity::{DidDocuments, HandleRules, KeySealer, PlcDirectory};
+use crate::mail::Mail;
 use crate::random::Random;
 use crate::store::Store;
 
@@ -46,14 +50,17 @@ pub use app_passwords::{AppPassword, AppPasswordError, Privilege};
 pub use counts::{AccountCounts, count_accounts};
 pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use credentials::{EmailError, NewPasswordError};
-pub use deletion::{Deletion, Remains};
+pub use deletion::{Deletion, DeletionError, Remains};
 pub use earned_invites::InviteEarning;
+pub use email_flows::{ConfirmEmailError, ResetPasswordError, UpdateEmailError};
+pub use email_token::EmailTokenError;
 pub use handle::HandleError;
 pub use invite_codes::{InviteCode, InviteOrder};
 pub use invites::{ADMIN, InviteError};
 pub use login::{Login, LoginError};
 pub use moderation::{AccountSearch, ModeratedAccount};
 pub use password::PasswordError;
+pub use plc_operation::{PlcChanges, PlcOperationError};
 pub use preferences::{PreferenceAccess, PreferencesError};
 pub use refresh::RefreshError;
 pub use sessions::{Access, Session};
@@ -62,6 +69,7 @@ pub use status::{Account, AccountStatus};
 pub use takedown::Takedown;
 pub use token::{RefreshToken, Scope, TokenError};
 
+use email_token::EmailTokens;
 use password::Passwords;
 use token::Tokens;
 
@@ -87,6 +95,22 @@ pub struct AccountSettings {
     pub recovery_did_key: Option<String>,
 }
 
+/// What accounts stand on.
+pub struct AccountServices {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Where DIDs are registered.
+    pub plc: Arc<dyn PlcDirectory>,
+    /// Seals signing keys; has passed its check.
+    pub sealer: Arc<KeySealer>,
+    /// What DIDs say.
+    pub dids: DidDocuments,
+    /// Brings codes to people.
+    pub mail: Mail,
+}
+
 /// All accounts of this server. Cheap to clone.
 #[derive(Clone)]
 pub struct Accounts(Arc<Inner>);
@@ -102,22 +126,25 @@ struct Inner {
     passwords: Passwords,
     tokens: Tokens,
     dids: DidDocuments,
+    mail: Mail,
+    email_tokens: EmailTokens,
 }
 
 impl Accounts {
-    /// The accounts in a store. `sealer` must have passed its check.
-    pub fn new(
-        store: Store,
-        settings: AccountSettings,
-        clock: Arc<dyn Clock>,
-        random: Arc<dyn Random>,
-        plc: Arc<dyn PlcDirectory>,
-        sealer: Arc<KeySealer>,
-        dids: DidDocuments,
-    ) -> Accounts {
+    /// The accounts in a store.
+    pub fn new(store: Store, settings: AccountSettings, services: AccountServices) -> Accounts {
+        let AccountServices {
+            clock,
+            random,
+            plc,
+            sealer,
+            dids,
+            mail,
+        } = services;
         let handle_rules = HandleRules::new(&settings.hostname, &settings.service_handle_domains);
         let passwords = Passwords::new(Arc::clone(&random));
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
+        let email_tokens = EmailTokens::new(&settings.jwt_secret);
         let inner = Inner {
             store,
             clock,
@@ -129,6 +156,8 @@ impl Accounts {
             passwords,
             tokens,
             dids,
+            mail,
+            email_tokens,
         };
         Accounts(Arc::new(inner))
     }

@@ -13,9 +13,10 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{AccountSettings, Accounts, InviteEarning, NewAccount};
+use super::{AccountServices, AccountSettings, Accounts, InviteEarning, NewAccount};
 use crate::clock::fake::FakeClock;
 use crate::identity::{DidDocuments, DidDocumentsSettings, KeySealer, PlcDirectory, PlcError};
+use crate::mail::testing::mail;
 use crate::outbound::{FakeDns, GuardedClient, Reach};
 use crate::random::Random;
 use crate::random::fake::FakeRandom;
@@ -85,7 +86,7 @@ impl FakePlc {
         self.last(did)?.state()
     }
 
-    fn last(&self, did: &Did) -> Option<Operation> {
+    pub(super) fn last(&self, did: &Did) -> Option<Operation> {
         self.logs
             .lock()
             .unwrap()
@@ -189,7 +190,23 @@ impl TestAccounts {
         let (shared_clock, shared_plc) = (Arc::clone(&clock), Arc::clone(&plc));
         let dids = dids(Arc::clone(&plc) as Arc<dyn PlcDirectory>, Arc::clone(&clock));
         let store = test.store.clone();
-        let accounts = Accounts::new(store, settings, shared_clock, random, shared_plc, sealer, dids);
+        let mail = mail(
+            // Nobody sends what is in the outbox.
+            "smtp://127.0.0.1:9",
+            store.clone(),
+            Arc::clone(&clock) as _,
+            Arc::clone(&random),
+            Arc::clone(&sealer),
+        );
+        let services = AccountServices {
+            clock: shared_clock,
+            random,
+            plc: shared_plc,
+            sealer,
+            dids,
+            mail,
+        };
+        let accounts = Accounts::new(store, settings, services);
         TestAccounts {
             accounts,
             test,

@@ -10,7 +10,7 @@ use crate::jobs;
 use crate::server::health::Phase;
 use crate::server::router::{self, RequestIds};
 use crate::server::{lifecycle, listen};
-use crate::xrpc;
+use crate::{web, xrpc};
 
 pub(super) async fn run() -> Outcome {
     let config = Config::from_env()?;
@@ -31,7 +31,7 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     let server = tokio::spawn(listen::serve_latest(listener, routers, stop.clone()));
     let app = App::start(&config, stop.clone()).await?;
     jobs::start(&app).await?;
-    drop(router.send_replace(xrpc::router(&app)));
+    drop(router.send_replace(xrpc::router(&app, web::pages(&app))));
     ready(&url);
     // Only now: a relay that is asked to crawl looks at once.
     jobs::crawl::start(&app);

@@ -7,22 +7,20 @@ use super::setting::Setting;
 const MAX_COLOR: usize = 64;
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new("PDS_SERVICE_NAME", "Name shown to users.")
-        .or_computed("`<PDS_HOSTNAME> PDS`")
-        .not_yet(),
-    Setting::new("PDS_HOME_URL", "The operator's home page.").not_yet(),
-    Setting::new("PDS_LOGO_URL", "Logo on pages and in mail.").not_yet(),
+    Setting::new("PDS_SERVICE_NAME", "Name shown to users.").or_computed("`<PDS_HOSTNAME> PDS`"),
+    Setting::new("PDS_HOME_URL", "The operator's home page."),
+    Setting::new("PDS_LOGO_URL", "Logo on pages and in mail."),
     Setting::new("PDS_PRIVACY_POLICY_URL", "Privacy policy, named by `describeServer`."),
     Setting::new(
         "PDS_TERMS_OF_SERVICE_URL",
         "Terms of service, named by `describeServer`.",
     ),
-    Setting::new("PDS_SUPPORT_URL", "Where users get help.").not_yet(),
+    Setting::new("PDS_SUPPORT_URL", "Where users get help."),
     Setting::new(
         "PDS_CONTACT_EMAIL_ADDRESS",
         "Mail address for questions, named by `describeServer`.",
     ),
-    Setting::new("PDS_PRIMARY_COLOR", "CSS colour of buttons and links.").not_yet(),
+    Setting::new("PDS_PRIMARY_COLOR", "CSS colour of buttons and links."),
     Setting::new("PDS_ERROR_COLOR", "CSS colour of errors.").not_yet(),
     Setting::new("PDS_WARNING_COLOR", "CSS colour of warnings.").not_yet(),
     Setting::new("PDS_INFO_COLOR", "CSS colour of remarks.").not_yet(),

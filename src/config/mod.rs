@@ -50,7 +50,7 @@ pub use imports::ImportsConfig;
 pub use invites::InvitesConfig;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogLevel};
-pub use mail::{MailConfig, Mailbox};
+pub use mail::{MailConfig, Mailbox, SmtpConfig, SmtpHost, SmtpTls};
 pub use oauth::{HcaptchaConfig, OAuthConfig};
 pub use proxy::ProxyConfig;
 pub use reports::ReportsConfig;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::setting::Fallback;
 use super::tables::{TABLES, all_settings};
-use super::{BlobStoreConfig, Config, LogLevel};
+use super::{BlobStoreConfig, Config, LogLevel, SmtpConfig, SmtpTls};
 
 const ROTATION_KEY: &str = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX";
 /// Without the `PDS_` in front.
@@ -77,6 +77,11 @@ fn every_name_of_the_reference_is_known_and_names_are_unique() {
         "LOG_LEVEL",
         "LOG_SYSTEMS",
         "PDS_BIND_ADDRESS",
+        "PDS_EMAIL_SMTP_HOST",
+        "PDS_EMAIL_SMTP_PASSWORD",
+        "PDS_EMAIL_SMTP_PORT",
+        "PDS_EMAIL_SMTP_TLS",
+        "PDS_EMAIL_SMTP_USER",
         "PDS_KEY_ENCRYPTION_KEY",
         "PDS_METRICS_PORT",
         "PDS_REPO_CACHE_BYTES",
@@ -183,6 +188,10 @@ fn wrong_values_are_refused_by_name() {
         ("PDS_RATE_LIMIT_BYPASS_IPS", "proxy"),
         ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example/%s"),
         ("PDS_EMAIL_FROM_ADDRESS", "nobody"),
+        ("PDS_EMAIL_SMTP_URL", "https://smtp.example.com"),
+        ("PDS_EMAIL_SMTP_HOST", "smtps://smtp.example.com"),
+        ("PDS_EMAIL_SMTP_PORT", "0"),
+        ("PDS_EMAIL_SMTP_TLS", "yes"),
         ("LOG_LEVEL", "INFO"),
         ("PDS_JWT_SECRET", " \n"),
         ("PDS_ADMIN_PASSWORD", ""),
@@ -209,6 +218,8 @@ fn wrong_values_are_refused_by_name() {
 #[test]
 fn settings_that_contradict_or_need_each_other_are_refused() {
     let bucket = ("PDS_BLOBSTORE_S3_BUCKET", "blobs");
+    let smtp_host = ("PDS_EMAIL_SMTP_HOST", "smtp.example.com");
+    let sender = ("PDS_EMAIL_FROM_ADDRESS", "noreply@example.com");
     for (changes, name) in [
         (
             vec![bucket, ("PDS_BLOBSTORE_DISK_LOCATION", "/pds/blocks")],
@@ -225,6 +236,22 @@ fn settings_that_contradict_or_need_each_other_are_refused() {
         (
             vec![("PDS_EMAIL_SMTP_URL", "smtps://u:p@smtp.example.com:465/")],
             "PDS_EMAIL_FROM_ADDRESS",
+        ),
+        (
+            vec![("PDS_EMAIL_SMTP_HOST", "smtp.example.com")],
+            "PDS_EMAIL_FROM_ADDRESS",
+        ),
+        (
+            vec![smtp_host, sender, ("PDS_EMAIL_SMTP_USER", "pds")],
+            "PDS_EMAIL_SMTP_PASSWORD",
+        ),
+        (
+            vec![smtp_host, sender, ("PDS_EMAIL_SMTP_PASSWORD", "secret")],
+            "PDS_EMAIL_SMTP_USER",
+        ),
+        (
+            vec![smtp_host, sender, ("PDS_EMAIL_SMTP_URL", "smtp://smtp.example.com")],
+            "PDS_EMAIL_SMTP_HOST",
         ),
         (
             vec![("PDS_BSKY_APP_VIEW_URL", "https://api.example.com")],
@@ -367,6 +394,7 @@ fn what_is_off_because_nothing_was_said_is_told_in_one_warning() {
 fn odd_but_harmless_settings_are_warned_about() {
     for (name, value) in [
         ("PDS_EMAIL_FROM_ADDRESS", "noreply@example.com"),
+        ("PDS_EMAIL_SMTP_PORT", "465"),
         ("PDS_ACCOUNT_DB_LOCATION", "/pds/account.sqlite"),
         ("PDS_REPORT_SERVICE_DID", "did:web:mod.example.com"),
         ("PDS_HCAPTCHA_SITE_KEY", "key"),
@@ -376,6 +404,46 @@ fn odd_but_harmless_settings_are_warned_about() {
         assert_eq!(config.warnings().len(), 1, "{name}: {:?}", config.warnings());
         assert!(config.warnings()[0].contains(name), "{name}: {:?}", config.warnings());
     }
+}
+
+#[test]
+fn a_mail_server_has_the_port_of_its_encryption() {
+    for (changes, port, tls) in [
+        (&[][..], 587, SmtpTls::StartTls),
+        (&[("PDS_EMAIL_SMTP_PORT", "465")], 465, SmtpTls::FromTheStart),
+        (&[("PDS_EMAIL_SMTP_PORT", "2525")], 2525, SmtpTls::StartTls),
+        (&[("PDS_EMAIL_SMTP_TLS", "tls")], 465, SmtpTls::FromTheStart),
+        (&[("PDS_EMAIL_SMTP_TLS", "none")], 587, SmtpTls::Never),
+        (
+            &[("PDS_EMAIL_SMTP_TLS", "none"), ("PDS_EMAIL_SMTP_PORT", "25")],
+            25,
+            SmtpTls::Never,
+        ),
+    ] {
+        let mut settings = vec![
+            ("PDS_EMAIL_SMTP_HOST", "smtp.example.com"),
+            ("PDS_EMAIL_SMTP_USER", "pds"),
+            ("PDS_EMAIL_SMTP_PASSWORD", "p@ss/word"),
+            ("PDS_EMAIL_FROM_ADDRESS", "noreply@example.com"),
+        ];
+        settings.extend_from_slice(changes);
+        let Some(SmtpConfig::Host(host)) = read(&settings).mail.users.map(|mailbox| mailbox.server) else {
+            panic!("{changes:?}")
+        };
+        assert_eq!((host.port, host.tls), (port, tls), "{changes:?}");
+        let (user, password) = host.login.unwrap();
+        assert_eq!((user.as_str(), password.expose()), ("pds", "p@ss/word"));
+    }
+}
+
+#[test]
+fn empty_mail_settings_are_unset() {
+    let config = read(&[
+        ("PDS_EMAIL_SMTP_URL", ""),
+        ("PDS_EMAIL_SMTP_HOST", " "),
+        ("PDS_EMAIL_FROM_ADDRESS", ""),
+    ]);
+    assert!(config.mail.users.is_none() && config.warnings().is_empty());
 }
 
 #[test]

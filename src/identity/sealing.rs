@@ -120,13 +120,7 @@ impl KeySealer {
     /// # Errors
     /// [`SealError::OtherKey`] if it is sealed under another key, [`SealError::Damaged`] if it is not what was sealed for this account.
     pub fn open(&self, did: &Did, sealed: &SealedKey) -> Result<SigningKey, SealError> {
-        if sealed.sealing_key_id != self.name {
-            let stored = sealed.sealing_key_id.clone();
-            return Err(SealError::OtherKey {
-                stored,
-                configured: self.name.clone(),
-            });
-        }
+        self.check_name(sealed)?;
         let plain = self.decrypt(&purpose(SIGNING_KEY_PURPOSE, did), &sealed.bytes)?;
         let (tag, key) = plain.split_first().ok_or(SealError::Damaged)?;
         let (curve, _) = CURVES
@@ -135,6 +129,33 @@ impl KeySealer {
             .ok_or(SealError::Damaged)?;
         let key: &[u8; KEY_BYTES] = key.try_into().map_err(|_| SealError::Damaged)?;
         SigningKey::from_bytes(*curve, key).map_err(|_| SealError::Damaged)
+    }
+
+    /// Seals something else than a key. What it is for is authenticated with it.
+    pub fn seal_bytes(&self, random: &dyn Random, purpose: &str, plain: &[u8]) -> SealedKey {
+        SealedKey {
+            sealing_key_id: self.name.clone(),
+            bytes: self.encrypt(random, purpose, plain),
+        }
+    }
+
+    /// Opens what [`KeySealer::seal_bytes`] sealed for the same purpose.
+    ///
+    /// # Errors
+    /// As [`KeySealer::open`].
+    pub fn open_bytes(&self, purpose: &str, sealed: &SealedKey) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        self.check_name(sealed)?;
+        self.decrypt(purpose, &sealed.bytes)
+    }
+
+    fn check_name(&self, sealed: &SealedKey) -> Result<(), SealError> {
+        if sealed.sealing_key_id == self.name {
+            return Ok(());
+        }
+        Err(SealError::OtherKey {
+            stored: sealed.sealing_key_id.clone(),
+            configured: self.name.clone(),
+        })
     }
 
     /// Proves that this is the key in use, or, in a new database, makes it the one. To be called before anything is sealed or opened.

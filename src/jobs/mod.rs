@@ -31,6 +31,8 @@ const DELETE_EVERY: Duration = Duration::from_mins(5);
 pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
     // Before anybody can begin an import, these are what a crash left of some.
     remove_leftovers(app, app.repos.detached().await?);
+    let (mail, stop) = (app.mail.clone(), app.stopping());
+    app.tasks().spawn(async move { mail.run(stop).await });
     repeat(app, PRUNE_EVERY, "prune the event log", |app| async move {
         app.sequencer
             .prune_old()

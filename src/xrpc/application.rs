@@ -13,9 +13,9 @@ use crate::server::health::Health;
 use crate::server::router;
 use crate::server::{Application, Auth, OnSuccess, Site, XrpcError, XrpcResult};
 
-/// All routes of the app.
-pub(crate) fn router(app: &Arc<App>) -> Router {
-    router::build(Arc::clone(app), METHODS, Router::new(), app.request_ids())
+/// All routes of the app: its methods, and the pages that people see.
+pub(crate) fn router(app: &Arc<App>, pages: Router) -> Router {
+    router::build(Arc::clone(app), METHODS, pages, app.request_ids())
 }
 
 impl Application for App {

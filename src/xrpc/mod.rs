@@ -7,6 +7,7 @@ mod blob_cursor;
 mod caller;
 mod com_atproto;
 mod invite_view;
+mod mailed_code;
 mod proxy;
 mod record_json;
 mod repo_error;
@@ -33,6 +34,7 @@ static METHODS: &[Method<App>] = &[
     com_atproto::admin::get_invite_codes::METHOD,
     com_atproto::admin::get_subject_status::METHOD,
     com_atproto::admin::search_accounts::METHOD,
+    com_atproto::admin::send_email::METHOD,
     com_atproto::admin::update_account_email::METHOD,
     com_atproto::admin::update_account_handle::METHOD,
     com_atproto::admin::update_account_password::METHOD,
@@ -44,9 +46,12 @@ static METHODS: &[Method<App>] = &[
     app_bsky::notification::unregister_push::METHOD,
     com_atproto::identity::get_recommended_did_credentials::METHOD,
     com_atproto::identity::refresh_identity::METHOD,
+    com_atproto::identity::request_plc_operation_signature::METHOD,
     com_atproto::identity::resolve_did::METHOD,
     com_atproto::identity::resolve_handle::METHOD,
     com_atproto::identity::resolve_identity::METHOD,
+    com_atproto::identity::sign_plc_operation::METHOD,
+    com_atproto::identity::submit_plc_operation::METHOD,
     com_atproto::identity::update_handle::METHOD,
     com_atproto::moderation::create_report::METHOD,
     com_atproto::repo::apply_writes::METHOD,
@@ -61,12 +66,14 @@ static METHODS: &[Method<App>] = &[
     com_atproto::repo::upload_blob::METHOD,
     com_atproto::server::activate_account::METHOD,
     com_atproto::server::check_account_status::METHOD,
+    com_atproto::server::confirm_email::METHOD,
     com_atproto::server::create_account::METHOD,
     com_atproto::server::create_app_password::METHOD,
     com_atproto::server::create_invite_code::METHOD,
     com_atproto::server::create_invite_codes::METHOD,
     com_atproto::server::create_session::METHOD,
     com_atproto::server::deactivate_account::METHOD,
+    com_atproto::server::delete_account::METHOD,
     com_atproto::server::delete_session::METHOD,
     com_atproto::server::describe_server::METHOD,
     com_atproto::server::get_account_invite_codes::METHOD,
@@ -74,8 +81,14 @@ static METHODS: &[Method<App>] = &[
     com_atproto::server::get_session::METHOD,
     com_atproto::server::list_app_passwords::METHOD,
     com_atproto::server::refresh_session::METHOD,
+    com_atproto::server::request_account_delete::METHOD,
+    com_atproto::server::request_email_confirmation::METHOD,
+    com_atproto::server::request_email_update::METHOD,
+    com_atproto::server::request_password_reset::METHOD,
     com_atproto::server::reserve_signing_key::METHOD,
+    com_atproto::server::reset_password::METHOD,
     com_atproto::server::revoke_app_password::METHOD,
+    com_atproto::server::update_email::METHOD,
     com_atproto::sync::get_blob::METHOD,
     com_atproto::sync::get_blocks::METHOD,
     com_atproto::sync::get_checkout::METHOD,

@@ -57,6 +57,12 @@ impl Api {
         target.http.post(format!("http://{}/xrpc/{nsid}", target.address))
     }
 
+    /// A request for a page of the server.
+    pub(crate) fn page(&self, method: reqwest::Method, path: &str) -> RequestBuilder {
+        let target = self.0.read().unwrap();
+        target.http.request(method, format!("http://{}{path}", target.address))
+    }
+
     /// A query by nobody in particular.
     pub(crate) async fn query(&self, nsid: &str, params: &[(&str, &str)]) -> Answer {
         Answer::to(self.get(nsid, params)).await.unwrap()

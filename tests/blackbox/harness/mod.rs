@@ -8,6 +8,9 @@ mod dice;
 mod plc;
 mod process;
 mod relay;
+#[path = "../../../src/mail/testing/smtp_sink.rs"]
+#[expect(dead_code, reason = "the server's own tests need more of it")]
+mod smtp_sink;
 mod subscription;
 mod vectors;
 mod writer;
@@ -20,6 +23,7 @@ pub(crate) use dice::Dice;
 pub(crate) use plc::{Fault, Plc};
 pub(crate) use process::{Ended, Process};
 pub(crate) use relay::{Mood, TestRelay};
+pub(crate) use smtp_sink::{Received, SmtpMood, SmtpSink};
 pub(crate) use subscription::{Firehose, seq};
 pub(crate) use vectors::{vector_file, vectors};
 pub(crate) use writer::{Writer, cid_of};

@@ -10,6 +10,7 @@ pub(in crate::xrpc) mod get_account_infos;
 pub(in crate::xrpc) mod get_invite_codes;
 pub(in crate::xrpc) mod get_subject_status;
 pub(in crate::xrpc) mod search_accounts;
+pub(in crate::xrpc) mod send_email;
 mod subject;
 pub(in crate::xrpc) mod update_account_email;
 pub(in crate::xrpc) mod update_account_handle;

@@ -34,9 +34,19 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     Ok(respond::empty())
 }
 
-/// Handles under our domains follow our rules; others must point to the account.
 async fn check(app: &App, did: &Did, handle: &Handle) -> Result<(), XrpcError> {
-    match app.accounts.handle_rules().check_new(handle) {
+    let rules = app.accounts.handle_rules().check_new(handle);
+    judge(app, did, handle, rules).await
+}
+
+/// Handles under our domains follow our rules; others must point to the account.
+pub(in crate::xrpc) async fn judge(
+    app: &App,
+    did: &Did,
+    handle: &Handle,
+    rules: Result<(), HandleRefused>,
+) -> Result<(), XrpcError> {
+    match rules {
         Ok(()) => Ok(()),
         Err(HandleRefused::UnsupportedDomain) => match app.handles.refresh(handle).await {
             Some(found) if found == *did => Ok(()),

@@ -1,0 +1,107 @@
+//! The page that takes the code for choosing a new password, and the password.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+
+use super::form::Form;
+use super::page::{Field, Page, language};
+use crate::account::{EmailTokenError, NewPasswordError, ResetPasswordError};
+use crate::app::App;
+use crate::mail::{Language, RESET_PASSWORD_PAGE};
+
+struct Words {
+    title: &'static str,
+    code: &'static str,
+    password: &'static str,
+    button: &'static str,
+    done: &'static str,
+    bad_code: &'static str,
+    too_long: &'static str,
+    trouble: &'static str,
+}
+
+const ENGLISH: Words = Words {
+    title: "Choose a new password",
+    code: "Code from the mail",
+    password: "New password",
+    button: "Change password",
+    done: "Your password is changed. You are logged out everywhere; log in again with the new one.",
+    bad_code: "This code is wrong or no longer good. Ask for a new one in the app.",
+    too_long: "This password is empty or too long: 256 characters at most.",
+    trouble: "That did not work just now. Please try again in a moment.",
+};
+
+const GERMAN: Words = Words {
+    title: "Neues Passwort wählen",
+    code: "Code aus der Mail",
+    password: "Neues Passwort",
+    button: "Passwort ändern",
+    done: "Dein Passwort ist geändert. Du bist überall abgemeldet; melde dich mit dem neuen wieder an.",
+    bad_code: "Dieser Code ist falsch oder gilt nicht mehr. Fordere in der App einen neuen an.",
+    too_long: "Dieses Passwort ist leer oder zu lang: höchstens 256 Zeichen.",
+    trouble: "Das hat gerade nicht geklappt. Bitte versuche es gleich noch einmal.",
+};
+
+fn words(language: Language) -> &'static Words {
+    match language {
+        Language::English => &ENGLISH,
+        Language::German => &GERMAN,
+    }
+}
+
+/// `GET`: the form.
+pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Page {
+    let language = language(&headers);
+    let page = Page::new(words(language).title, language, app.mail.branding());
+    with_form(page, words(language), Form::of_query(query.as_deref()).text("code"))
+}
+
+/// `POST`: changes the password of the account that the code was mailed to.
+pub(super) async fn reset(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Page {
+    let language = language(&headers);
+    let words = words(language);
+    let form = Form::of_body(body).await;
+    let page = Page::new(words.title, language, app.mail.branding());
+    let (code, password) = (form.text("code"), form.text("password"));
+    let reset = if password.is_empty() {
+        Err(NewPasswordError::TooLong.into())
+    } else {
+        app.accounts.reset_password(code, password).await
+    };
+    let refused = |words_of_it: &str, code: &str| {
+        let page = Page::new(words.title, language, app.mail.branding());
+        with_form(page.status(StatusCode::BAD_REQUEST).words(words_of_it), words, code)
+    };
+    match reset {
+        Ok(()) => page.words(words.done),
+        Err(ResetPasswordError::Token(EmailTokenError::Invalid | EmailTokenError::Expired)) => {
+            refused(words.bad_code, "")
+        }
+        Err(ResetPasswordError::Password(NewPasswordError::TooLong)) => refused(words.too_long, code),
+        Err(error) => {
+            tracing::warn!(%error, "a password was not changed");
+            page.status(StatusCode::SERVICE_UNAVAILABLE).words(words.trouble)
+        }
+    }
+}
+
+fn with_form(page: Page, words: &Words, code: &str) -> Page {
+    let code = Field {
+        label: words.code,
+        name: "code",
+        kind: "text",
+        autocomplete: "one-time-code",
+        value: code,
+    };
+    let password = Field {
+        label: words.password,
+        name: "password",
+        kind: "password",
+        autocomplete: "new-password",
+        value: "",
+    };
+    page.form(RESET_PASSWORD_PAGE, &[code, password], words.button)
+}

@@ -23,9 +23,10 @@ use crate::outbound::{GuardedClient, Reach, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
-use crate::server::Site;
 use crate::server::health::{Health, Phase};
+use crate::server::limits::LimitSettings;
 use crate::server::router::RequestIds;
+use crate::server::{Limiter, Site};
 use crate::store::{Database, Reader, Store, StoreError, StoreSettings};
 
 pub(crate) use mail_settings::mail_settings;
@@ -81,6 +82,7 @@ pub struct App {
     site: Site,
     admin_password: Secret,
     request_ids: RequestIds,
+    limiter: Arc<Limiter>,
     stop: CancellationToken,
     jobs: TaskTracker,
 }
@@ -167,6 +169,7 @@ impl App {
             site: site(config),
             admin_password: config.secrets.admin_password.clone(),
             request_ids,
+            limiter: Arc::new(Limiter::new(limit_settings(config), clock)),
             stop,
             jobs: TaskTracker::new(),
         }))
@@ -214,6 +217,11 @@ impl App {
         self.request_ids.clone()
     }
 
+    /// How often callers may ask.
+    pub(crate) fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
+    }
+
     /// How the server is doing, from what is known already.
     pub(crate) fn health(&self) -> Health {
         let phase = if self.stop.is_cancelled() {
@@ -224,9 +232,15 @@ impl App {
         let reasons = [("disk", self.store.writes_stopped()), ("mail", self.mail.is_failing())];
         let degraded = reasons.into_iter().filter(|(_, is_so)| *is_so);
         let degraded = degraded.map(|(reason, _)| reason.to_owned()).collect();
+        let notes = if self.limiter.clients_are_hidden() {
+            vec!["client addresses hidden by a proxy: limits on addresses not enforced".to_owned()]
+        } else {
+            Vec::new()
+        };
         Health {
             phase,
             degraded,
+            notes,
             ..Health::good()
         }
     }
@@ -304,6 +318,15 @@ fn site(config: &Config) -> Site {
     }
 }
 
+fn limit_settings(config: &Config) -> LimitSettings {
+    let limits = &config.limits;
+    LimitSettings {
+        enabled: limits.enabled,
+        bypass_key: limits.bypass_key.as_ref().map(|key| key.expose().to_owned()),
+        bypass_addresses: limits.bypass_ips.clone(),
+    }
+}
+
 fn blob_settings(config: &Config) -> BlobSettings {
     match &config.blobs.store {
         BlobStoreConfig::Disk {
@@ -355,6 +378,7 @@ fn account_settings(config: &Config) -> AccountSettings {
         jwt_secret: config.secrets.jwt_secret.expose().to_owned().into(),
         plc_rotation_key: config.secrets.plc_rotation_key.clone(),
         recovery_did_key: config.identity.recovery_did_key.clone(),
+        slow_down_guesses: config.limits.enabled,
     }
 }
 

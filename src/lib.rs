@@ -3,10 +3,12 @@
 pub mod account;
 pub mod app;
 pub mod appview;
+mod backoff;
 pub mod blob;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod counters;
 pub mod crawl;
 mod html;
 pub mod identity;

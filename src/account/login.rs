@@ -1,9 +1,11 @@
 //! Logging in with a password or an app password.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
+use super::login_attempts::LoginAttempt;
 use super::password::{self, PasswordError, Verdict};
 use super::token::Scope;
 use super::{Account, AccountStatus, Accounts, AppPassword, Session, app_passwords};
@@ -24,6 +26,8 @@ pub struct Login {
     pub password: String,
     /// Whether a session is wanted even if the account is taken down; it is good for little.
     pub allow_takendown: bool,
+    /// The client's address, if it is known.
+    pub from: Option<IpAddr>,
 }
 
 /// Why somebody cannot log in.
@@ -76,7 +80,19 @@ impl Accounts {
             None
         };
         let (account, hash) = found.unzip();
+        let attempt = LoginAttempt {
+            account: account
+                .as_ref()
+                .map_or(&login.identifier, |account| account.did.as_str()),
+            from: login.from,
+        };
+        if let Some(attempts) = &self.0.login_attempts {
+            attempts.begin(attempt).await;
+        }
         let proof = self.prove(&login.password, account.as_ref(), hash.flatten()).await?;
+        if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| proof.is_some()) {
+            attempts.was_right(attempt);
+        }
         let (Some(account), Some(proof)) = (account, proof) else {
             return Err(LoginError::Wrong);
         };

@@ -19,6 +19,7 @@ mod hosting;
 mod invite_codes;
 mod invites;
 mod login;
+mod login_attempts;
 mod lookup;
 mod moderation;
 mod move_in;
@@ -70,6 +71,7 @@ pub use takedown::Takedown;
 pub use token::{RefreshToken, Scope, TokenError};
 
 use email_token::EmailTokens;
+use login_attempts::LoginAttempts;
 use password::Passwords;
 use token::Tokens;
 
@@ -93,6 +95,8 @@ pub struct AccountSettings {
     pub plc_rotation_key: SigningKey,
     /// A `did:key` put before the server's own among the rotation keys (`PDS_RECOVERY_DID_KEY`).
     pub recovery_did_key: Option<String>,
+    /// Whether who guesses passwords has to wait (`PDS_RATE_LIMITS_ENABLED`).
+    pub slow_down_guesses: bool,
 }
 
 /// What accounts stand on.
@@ -128,6 +132,8 @@ struct Inner {
     dids: DidDocuments,
     mail: Mail,
     email_tokens: EmailTokens,
+    /// None where nobody is slowed down.
+    login_attempts: Option<LoginAttempts>,
 }
 
 impl Accounts {
@@ -145,6 +151,9 @@ impl Accounts {
         let passwords = Passwords::new(Arc::clone(&random));
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
         let email_tokens = EmailTokens::new(&settings.jwt_secret);
+        let login_attempts = settings
+            .slow_down_guesses
+            .then(|| LoginAttempts::new(Arc::clone(&clock)));
         let inner = Inner {
             store,
             clock,
@@ -158,6 +167,7 @@ impl Accounts {
             dids,
             mail,
             email_tokens,
+            login_attempts,
         };
         Accounts(Arc::new(inner))
     }

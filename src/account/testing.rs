@@ -186,6 +186,7 @@ impl TestAccounts {
             jwt_secret: Zeroizing::new("jwt-secret".to_owned()),
             plc_rotation_key: rotation_key,
             recovery_did_key: None,
+            slow_down_guesses: true,
         };
         let (shared_clock, shared_plc) = (Arc::clone(&clock), Arc::clone(&plc));
         let dids = dids(Arc::clone(&plc) as Arc<dyn PlcDirectory>, Arc::clone(&clock));

@@ -13,19 +13,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         "PDS_RATE_LIMITS_ENABLED",
         "Limit how often callers may ask (the reference server's default is `false`).",
     )
-    .or("true")
-    .not_yet(),
+    .or("true"),
     Setting::new(
         "PDS_RATE_LIMIT_BYPASS_KEY",
         "Requests with this value in `x-ratelimit-bypass` are not limited.",
     )
-    .secret()
-    .not_yet(),
+    .secret(),
     Setting::new(
         BYPASS_IPS,
         "Addresses that are not limited and are trusted as proxies; a `/prefix` is ignored.",
-    )
-    .not_yet(),
+    ),
     Setting::new(
         "PDS_REDIS_SCRATCH_ADDRESS",
         "Redis for limits and replay protection of several replicas.",

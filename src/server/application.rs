@@ -8,9 +8,10 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 
-use super::auth::{Access, Auth};
+use super::auth::Auth;
 use super::error::{XrpcError, XrpcResult};
 use super::health::Health;
+use super::limits::{CountsOn, Limiter};
 
 /// How this server is known. None of it changes while it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub trait Application: Send + Sync + Sized + 'static {
     /// How it is doing, from what is known already: no waiting, no questions to others.
     fn health(&self) -> Health;
 
+    /// How often callers may ask.
+    fn limiter(&self) -> &Arc<Limiter>;
+
     /// Finds out who calls the method `nsid` and refuses those that `auth` shuts out. Called for every method, also for
     /// [`Auth::None`]. [`credential`](super::auth::credential) does the part that needs no keys.
     fn authenticate(
@@ -49,6 +53,9 @@ pub trait Application: Send + Sync + Sized + 'static {
         request: &Parts,
         nsid: &str,
     ) -> impl Future<Output = Result<Self::Caller, XrpcError>> + Send;
+
+    /// Whom the caller's calls count on.
+    fn counts_on<'c>(&self, caller: &'c Self::Caller) -> CountsOn<'c>;
 
     /// Headers that every answer to this caller carries, be it a success or an error, such as `DPoP-Nonce`.
     fn answer_headers(&self, _caller: &Self::Caller) -> Vec<(HeaderName, HeaderValue)> {
@@ -63,13 +70,16 @@ pub trait Application: Send + Sync + Sized + 'static {
     /// The account hosted here that has this handle, if it is active.
     fn did_of_handle(&self, handle: &Handle) -> impl Future<Output = Result<Option<Did>, XrpcError>> + Send;
 
-    /// Answers methods that are not ours. The default refuses them: it asks for credentials, then says that nobody is configured to
-    /// answer. The proxy to the AppView takes its place. The request's method is GET, HEAD or POST; nothing of its body is read.
-    fn fallback(self: Arc<Self>, nsid: Nsid, request: Request) -> impl Future<Output = XrpcResult> + Send {
+    /// Answers methods that are not ours, to callers with a session. The default says that nobody is configured to answer; the proxy to
+    /// the AppView takes its place. The request's method is GET, HEAD or POST; nothing of its body is read.
+    fn fallback(
+        self: Arc<Self>,
+        nsid: Nsid,
+        caller: Result<Self::Caller, XrpcError>,
+        _request: Request,
+    ) -> impl Future<Output = XrpcResult> + Send {
         async move {
-            let (parts, _) = request.into_parts();
-            self.authenticate(Auth::Access(Access::STANDARD), &parts, nsid.as_str())
-                .await?;
+            caller?;
             Err(XrpcError::invalid_request(format!("No service configured for {nsid}")))
         }
     }

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use super::body::{self, Chunks};
 use super::error::XrpcError;
 use super::input::Input;
+use super::limits::Meter;
 use super::listen::Peer;
 use super::params::Params;
 
@@ -50,6 +51,11 @@ impl<C> Call<C> {
     /// The other end of the connection: a client or a reverse proxy. `None` only where there is no connection, as in tests.
     pub fn peer(&self) -> Option<SocketAddr> {
         self.parts.extensions.get::<Peer>().map(|peer| peer.0)
+    }
+
+    /// What the call has used of its limits, and where it comes from.
+    pub fn meter(&self) -> Meter {
+        Meter::of(&self.parts)
     }
 
     /// The body as a stream of chunks of at most `limit` bytes together.

@@ -13,7 +13,8 @@ use super::application::Application;
 use super::auth::{Access, Auth};
 use super::call::Call;
 use super::error::{XrpcError, XrpcResult};
-use super::method::{Kind, Method};
+use super::limits::{CountsOn, Meter};
+use super::method::{Apart, Kind, Method};
 use super::params::Params;
 use super::{body, routes};
 
@@ -68,7 +69,11 @@ async fn known_method<S: Application>(app: Arc<S>, method: &'static Method<S>, r
 
 async fn call<S: Application>(app: Arc<S>, method: &'static Method<S>, request: Request) -> XrpcResult {
     let (parts, body) = request.into_parts();
-    let mut caller = app.authenticate(method.auth, &parts, method.nsid).await?;
+    let caller = app.authenticate(method.auth, &parts, method.nsid).await;
+    if method.limits.apart == Apart::No || caller.is_err() {
+        count(&*app, &caller, &parts)?;
+    }
+    let mut caller = caller?;
     let headers = app.answer_headers(&caller);
     let on_success = app.on_success(&mut caller);
     let mut response = match run(app, method, caller, parts, body).await {
@@ -91,6 +96,7 @@ async fn run<S: Application>(
 ) -> XrpcResult {
     let params = Params::parse(method.nsid, parts.uri.query())?;
     let (input, body) = body::admit(method.accepts, &parts.headers, body).await?;
+    Meter::of(&parts).count_method(method.limits.own, app.counts_on(&caller), &input)?;
     (method.handler)(
         app,
         Call {
@@ -110,16 +116,26 @@ async fn unknown_method<S: Application>(app: Arc<S>, nsid: &str, request: Reques
     if let Err(error) = check_verb(request.method(), None) {
         return error.into_response();
     }
-    if let Ok(nsid) = nsid.parse::<Nsid>() {
-        return private(app.fallback(nsid, request).await);
-    }
-    let (parts, _) = request.into_parts();
+    private(pass_on(app, nsid, request).await)
+}
+
+async fn pass_on<S: Application>(app: Arc<S>, nsid: &str, request: Request) -> XrpcResult {
+    let (parts, body) = request.into_parts();
     let caller = app.authenticate(Auth::Access(Access::STANDARD), &parts, nsid).await;
-    private(caller.and_then(|_| {
-        Err(XrpcError::invalid_request(format!(
-            "{nsid} is not the name of a method"
-        )))
-    }))
+    count(&*app, &caller, &parts)?;
+    if let Ok(nsid) = nsid.parse::<Nsid>() {
+        return app.fallback(nsid, caller, Request::from_parts(parts, body)).await;
+    }
+    caller?;
+    Err(XrpcError::invalid_request(format!(
+        "{nsid} is not the name of a method"
+    )))
+}
+
+/// Counts a call on its caller, on its address if it could not say who it is.
+fn count<S: Application>(app: &S, caller: &Result<S::Caller, XrpcError>, parts: &Parts) -> Result<(), XrpcError> {
+    let counts_on = caller.as_ref().map_or(CountsOn::Client, |caller| app.counts_on(caller));
+    Meter::of(parts).count_call(counts_on)
 }
 
 /// The method's name at the end of a path: letters, digits, dots and hyphens, perhaps followed by a slash.

@@ -10,6 +10,7 @@ use super::application::Application;
 use super::auth::Auth;
 use super::call::Call;
 use super::error::XrpcResult;
+use super::limits::Limit;
 
 /// The size limit of JSON bodies where a method has no other, in bytes.
 pub const JSON_LIMIT: usize = 150 * 1024;
@@ -26,6 +27,7 @@ pub struct Method<S: Application> {
     pub(super) kind: Kind,
     pub(super) auth: Auth,
     pub(super) accepts: Accepts,
+    pub(super) limits: Limits,
     pub(super) handler: Handler<S>,
 }
 
@@ -53,6 +55,27 @@ pub enum Accepts {
     AnyMedia,
 }
 
+/// How often a method may be called.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) own: &'static [Limit],
+    pub(super) apart: Apart,
+}
+
+/// Whether a method's calls are left out of the count of all calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Apart {
+    No,
+    Yes,
+}
+
+impl Limits {
+    const NONE: Limits = Limits {
+        own: &[],
+        apart: Apart::No,
+    };
+}
+
 impl<S: Application> Method<S> {
     /// A method that reads: GET, without a body.
     pub const fn query(nsid: &'static str, auth: Auth, handler: Handler<S>) -> Self {
@@ -61,6 +84,7 @@ impl<S: Application> Method<S> {
             kind: Kind::Query,
             auth,
             accepts: Accepts::Nothing,
+            limits: Limits::NONE,
             handler,
         }
     }
@@ -72,6 +96,7 @@ impl<S: Application> Method<S> {
             kind: Kind::Procedure,
             auth,
             accepts,
+            limits: Limits::NONE,
             handler,
         }
     }
@@ -83,7 +108,26 @@ impl<S: Application> Method<S> {
             kind: Kind::Subscription,
             auth: Auth::None,
             accepts: Accepts::Nothing,
+            limits: Limits::NONE,
             handler,
+        }
+    }
+
+    /// The method with limits of its own, beside the one on all calls.
+    pub const fn limited(self, own: &'static [Limit]) -> Self {
+        let apart = self.limits.apart;
+        Self {
+            limits: Limits { own, apart },
+            ..self
+        }
+    }
+
+    /// The method with limits of its own in place of the one on all calls.
+    pub const fn limited_apart(self, own: &'static [Limit]) -> Self {
+        let apart = Apart::Yes;
+        Self {
+            limits: Limits { own, apart },
+            ..self
         }
     }
 

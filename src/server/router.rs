@@ -15,7 +15,7 @@ use super::dispatch::{Dispatcher, dispatch};
 use super::error::XrpcError;
 use super::health::{Health, Phase};
 use super::method::Method;
-use super::middleware::{compress, cors, decompress, drain, host, pace, panic, request_log, uri_length};
+use super::middleware::{compress, cors, decompress, drain, host, meter, pace, panic, request_log, uri_length};
 use super::routes;
 
 pub use super::middleware::request_log::RequestIds;
@@ -43,7 +43,10 @@ pub fn build<S: Application>(app: Arc<S>, methods: &'static [Method<S>], pages: 
     let pages = pages
         .layer(CatchPanicLayer::custom(panic::answer))
         .layer(from_fn_with_state(app.clone(), host::only_on_hostname::<S>));
-    let router = api.merge(pages).layer(from_fn_with_state(app, host::guard::<S>));
+    let router = api
+        .merge(pages)
+        .layer(from_fn_with_state(app.clone(), meter::measure::<S>))
+        .layer(from_fn_with_state(app, host::guard::<S>));
     within_bounds(router, ids)
 }
 

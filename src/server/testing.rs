@@ -1,6 +1,7 @@
 //! A composition root for tests: one account, `alice.test`, whose only token is `alice`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use atproto_data::{Did, Handle};
 use axum::Router;
@@ -12,11 +13,30 @@ use super::application::{Application, Site};
 use super::auth::{Auth, Credential, credential};
 use super::error::XrpcError;
 use super::health::Health;
+use super::limits::{CountsOn, Limit, LimitSettings, Limiter};
 use super::method::{Accepts, Answer, Method};
 use super::router::{self, RequestIds};
-use super::{Access, Call, respond};
+use super::{Access, Call, Input, respond};
+use crate::clock::SystemClock;
 
 pub(super) const ALICE: &str = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
+
+#[expect(clippy::unwrap_used, reason = "tests")]
+static ALICE_DID: LazyLock<Did> = LazyLock::new(|| ALICE.parse().unwrap());
+
+const MINUTE: Duration = Duration::from_mins(1);
+static OWN_LIMITS: &[Limit] = &[
+    Limit::per_account("write", 5, MINUTE).cost(length),
+    Limit::per_account("write", 8, Duration::from_hours(1)).cost(length),
+];
+static GUESSES: &[Limit] = &[Limit::per_address_and_input("guess", "text", 2, MINUTE)];
+static APART: &[Limit] = &[Limit::per_address("apart", 2, MINUTE)];
+static TOGETHER: &[Limit] = &[Limit::server_wide("together", 2, MINUTE)];
+
+fn length(input: &Input) -> u32 {
+    let text = input.get("text").and_then(|text| text.as_str());
+    text.map_or(1, |text| u32::try_from(text.len()).unwrap_or(u32::MAX))
+}
 
 /// The site of the tests: `pds.test`, which gives out handles under `.test`.
 pub(super) fn site() -> Site {
@@ -32,6 +52,7 @@ pub(super) fn site() -> Site {
 pub(super) struct TestApp {
     pub(super) site: Site,
     pub(super) health: Health,
+    pub(super) limiter: Arc<Limiter>,
 }
 
 impl Application for TestApp {
@@ -43,6 +64,18 @@ impl Application for TestApp {
 
     fn health(&self) -> Health {
         self.health.clone()
+    }
+
+    fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
+    }
+
+    fn counts_on<'c>(&self, caller: &'c Option<String>) -> CountsOn<'c> {
+        match caller.as_deref() {
+            Some("admin") => CountsOn::Operator,
+            Some(_) => CountsOn::Account(&ALICE_DID),
+            None => CountsOn::Client,
+        }
     }
 
     async fn authenticate(&self, auth: Auth, request: &Parts, _nsid: &str) -> Result<Option<String>, XrpcError> {
@@ -104,6 +137,16 @@ static METHODS: &[Method<TestApp>] = &[
     Method::procedure("com.example.admin", Auth::Admin, Accepts::Json(100), echo),
     Method::procedure("com.example.inputless", Auth::None, Accepts::Nothing, echo),
     Method::subscription("com.example.subscribe", subscribe),
+    Method::procedure(
+        "com.example.limited",
+        Auth::Access(Access::STANDARD),
+        Accepts::Json(100),
+        echo,
+    )
+    .limited(OWN_LIMITS),
+    Method::procedure("com.example.guess", Auth::None, Accepts::Json(100), echo).limited(GUESSES),
+    Method::query("com.example.apart", Auth::None, echo).limited_apart(APART),
+    Method::query("com.example.together", Auth::None, echo).limited(TOGETHER),
 ];
 
 /// A server that is well.
@@ -113,6 +156,28 @@ pub(super) fn router() -> Router {
 
 /// A server in this health.
 pub(super) fn router_in(health: Health) -> Router {
-    let app = Arc::new(TestApp { site: site(), health });
-    router::build(app, METHODS, Router::new(), RequestIds::starting_at(7))
+    router::build(
+        Arc::new(app(health)),
+        METHODS,
+        Router::new(),
+        RequestIds::starting_at(7),
+    )
+}
+
+/// A server in this health that limits nobody.
+pub(super) fn app(health: Health) -> TestApp {
+    TestApp {
+        site: site(),
+        health,
+        limiter: Arc::new(Limiter::new(LimitSettings::default(), Arc::new(SystemClock))),
+    }
+}
+
+/// A server with these limits.
+pub(super) fn router_with(limiter: Limiter) -> Router {
+    let app = TestApp {
+        limiter: Arc::new(limiter),
+        ..app(Health::good())
+    };
+    router::build(Arc::new(app), METHODS, Router::new(), RequestIds::starting_at(7))
 }

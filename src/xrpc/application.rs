@@ -11,7 +11,7 @@ use super::{Caller, METHODS, auth, proxy};
 use crate::app::App;
 use crate::server::health::Health;
 use crate::server::router;
-use crate::server::{Application, Auth, OnSuccess, Site, XrpcError, XrpcResult};
+use crate::server::{Application, Auth, CountsOn, Limiter, OnSuccess, Site, XrpcError, XrpcResult};
 
 /// All routes of the app: its methods, and the pages that people see.
 pub(crate) fn router(app: &Arc<App>, pages: Router) -> Router {
@@ -29,6 +29,19 @@ impl Application for App {
         App::health(self)
     }
 
+    fn limiter(&self) -> &Arc<Limiter> {
+        App::limiter(self)
+    }
+
+    fn counts_on<'c>(&self, caller: &'c Caller) -> CountsOn<'c> {
+        match caller {
+            Caller::Admin => CountsOn::Operator,
+            Caller::Account(access) => CountsOn::Account(&access.account.did),
+            Caller::Service(service) => CountsOn::Visitor(&service.did),
+            Caller::Anonymous | Caller::Moderator(_) | Caller::Refresh(_) => CountsOn::Client,
+        }
+    }
+
     async fn authenticate(&self, auth: Auth, request: &Parts, nsid: &str) -> Result<Caller, XrpcError> {
         auth::authenticate(self, auth, request, nsid).await
     }
@@ -38,8 +51,8 @@ impl Application for App {
         Some(Box::new(move || token_use.spend()))
     }
 
-    async fn fallback(self: Arc<Self>, nsid: Nsid, request: Request) -> XrpcResult {
-        proxy::pass_on(self, nsid, request).await
+    async fn fallback(self: Arc<Self>, nsid: Nsid, caller: Result<Caller, XrpcError>, request: Request) -> XrpcResult {
+        proxy::pass_on(self, nsid, caller, request).await
     }
 
     async fn did_of_handle(&self, handle: &Handle) -> Result<Option<Did>, XrpcError> {

@@ -6,12 +6,12 @@ use super::caller::Caller;
 use crate::account::{Account, AccountStatus, Scope, TokenError};
 use crate::app::App;
 use crate::identity::{Issuer, ServiceCaller, ServiceTokenError, Uses};
-use crate::server::auth::{Credential, LegacyScope, Status, credential};
-use crate::server::{Access, Auth, XrpcError};
+use crate::server::auth::{Credential, LegacyScope, Status, credential, guesses_admin_password};
+use crate::server::{Access, Auth, Meter, XrpcError};
 
 /// Finds out who calls and refuses those that `auth` shuts out.
 pub(crate) async fn authenticate(app: &App, auth: Auth, request: &Parts, nsid: &str) -> Result<Caller, XrpcError> {
-    match credential(auth, &request.headers, app.admin_password())? {
+    match pick(app, auth, request).await? {
         Credential::Anonymous => Ok(Caller::Anonymous),
         Credential::Admin => Ok(Caller::Admin),
         Credential::AccessToken(token, required) => account(app, &token, required).await,
@@ -21,6 +21,23 @@ pub(crate) async fn authenticate(app: &App, auth: Auth, request: &Parts, nsid: &
         // OAuth tokens are verified once this server issues them.
         Credential::DpopToken(..) => Err(XrpcError::invalid_token("Token could not be verified")),
     }
+}
+
+/// Picks the credential to verify. Whoever has given wrong administrator's passwords waits before another one is looked at.
+async fn pick(app: &App, auth: Auth, request: &Parts) -> Result<Credential, XrpcError> {
+    let picked = || credential(auth, &request.headers, app.admin_password());
+    if !guesses_admin_password(auth, &request.headers) {
+        return picked();
+    }
+    let meter = Meter::of(request);
+    meter.before_admin_guess().await;
+    let picked = picked();
+    if picked.is_ok() {
+        meter.admin_guess_was_right();
+    } else {
+        tracing::warn!(client = ?meter.client(), "wrong administrator's password");
+    }
+    picked
 }
 
 async fn service(app: &App, token: &str, auth: Auth, nsid: &str) -> Result<ServiceCaller, XrpcError> {

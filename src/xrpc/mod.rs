@@ -7,6 +7,7 @@ mod blob_cursor;
 mod caller;
 mod com_atproto;
 mod invite_view;
+mod limits;
 mod mailed_code;
 mod proxy;
 mod record_json;

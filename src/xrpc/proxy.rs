@@ -11,17 +11,21 @@ use crate::account::{Access as CallerAccess, Scope};
 use crate::app::App;
 use crate::appview::{Encoding, Outgoing, Reply, Service, passed_on};
 use crate::identity::service_auth::{is_privileged, is_protected};
-use crate::server::{Access, Application as _, Auth, XrpcError, XrpcResult};
+use crate::server::{XrpcError, XrpcResult};
+use crate::xrpc::Caller;
 
 /// Passes a call on, body and answer streamed.
-pub(crate) async fn pass_on(app: Arc<App>, nsid: Nsid, request: Request) -> XrpcResult {
+pub(crate) async fn pass_on(
+    app: Arc<App>,
+    nsid: Nsid,
+    caller: Result<Caller, XrpcError>,
+    request: Request,
+) -> XrpcResult {
     let (parts, body) = request.into_parts();
     if is_protected(nsid.as_str()) {
         return Err(bad_method());
     }
-    let caller = app
-        .authenticate(Auth::Access(Access::STANDARD), &parts, nsid.as_str())
-        .await?;
+    let caller = caller?;
     let access = caller.access()?;
     let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
     check_privilege(access, &nsid)?;

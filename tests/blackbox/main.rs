@@ -25,6 +25,7 @@ mod http_framing;
 mod identifiers;
 mod import;
 mod invites;
+mod limits;
 mod mailed_codes;
 mod mailed_operations;
 mod moderation;
@@ -42,4 +43,4 @@ mod subscription;
 mod sync;
 mod trees;
 
-use harness::{Account, Answer, Api, Firehose, Plc, TestApp};
+use harness::{Account, Answer, Api, Firehose, Plc, TestApp, create_write};

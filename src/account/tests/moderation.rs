@@ -26,6 +26,7 @@ fn log_in(password: &str) -> Login {
         identifier: "alice.test".to_owned(),
         password: password.to_owned(),
         allow_takendown: false,
+        from: None,
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn login(identifier: &str, password: &str) -> Login {
         identifier: identifier.to_owned(),
         password: password.to_owned(),
         allow_takendown: false,
+        from: None,
     }
 }
 

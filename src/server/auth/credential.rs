@@ -66,6 +66,12 @@ pub fn credential(auth: Auth, headers: &HeaderMap, admin_password: &str) -> Resu
     }
 }
 
+/// Whether a request presents what may be the administrator's password to a method that takes it.
+pub fn guesses_admin_password(auth: Auth, headers: &HeaderMap) -> bool {
+    let takes_it = matches!(auth, Auth::Admin | Auth::Moderator | Auth::OptionalAccessOrAdmin(_));
+    takes_it && matches!(Authorization::from_headers(headers), Ok(Some(Authorization::Basic(_))))
+}
+
 fn admin(authorization: Option<Authorization>, password: &str) -> Result<Credential, XrpcError> {
     match authorization {
         Some(Authorization::Basic(basic)) if is_admin(&basic, password) => Ok(Credential::Admin),
@@ -128,6 +134,22 @@ mod tests {
             Ok(credential) => format!("{credential:?}"),
             Err(error) => format!("{} {} {}", error.status.as_u16(), error.error, error.message),
         }
+    }
+
+    #[test]
+    fn basic_credentials_are_guesses_where_the_password_is_taken() {
+        let mut headers = HeaderMap::new();
+        assert!(!guesses_admin_password(Auth::Admin, &headers));
+        headers.insert(header::AUTHORIZATION, HeaderValue::from_static("Basic !!!"));
+        for auth in [
+            Auth::Admin,
+            Auth::Moderator,
+            Auth::OptionalAccessOrAdmin(Access::STANDARD),
+        ] {
+            assert!(guesses_admin_password(auth, &headers), "{auth:?}");
+        }
+        assert!(!guesses_admin_password(Auth::None, &headers));
+        assert!(!guesses_admin_password(Auth::Access(Access::STANDARD), &headers));
     }
 
     #[test]

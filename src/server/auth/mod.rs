@@ -10,7 +10,7 @@ mod header;
 
 pub use access::{Access, LegacyScope, OAuth, Status};
 pub use admin::is_admin;
-pub use credential::{Credential, credential};
+pub use credential::{Credential, credential, guesses_admin_password};
 pub use header::Authorization;
 
 /// What a method asks of its caller.

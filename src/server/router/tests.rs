@@ -397,10 +397,7 @@ async fn a_handle_host_has_its_did_and_no_api() {
 #[tokio::test]
 async fn pages_are_on_the_hostname_only() {
     let pages = Router::new().route("/account", get(async || StatusCode::OK));
-    let app = Arc::new(crate::server::testing::TestApp {
-        site: crate::server::testing::site(),
-        health: Health::good(),
-    });
+    let app = Arc::new(crate::server::testing::app(Health::good()));
     let router = build(app, &[], pages, RequestIds::starting_at(0));
     for (host, expected) in [("pds.test", 200), ("127.0.0.1", 404), ("alice.test", 404)] {
         let request = Request::get("/account")

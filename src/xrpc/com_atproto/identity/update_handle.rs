@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::identity::HandleRefused;
 use crate::server::auth::{OAuth, Status};
 use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.identity.updateHandle",
@@ -21,7 +21,8 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     ),
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::UPDATE_HANDLE);
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;

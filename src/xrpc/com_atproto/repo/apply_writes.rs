@@ -11,15 +11,16 @@ use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepar
 use crate::app::App;
 use crate::repo::{RecordWrite, RepoError, WriteAction};
 use crate::server::{Accepts, Input, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::repo_error::{own_repo_error, record_uri};
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.repo.applyWrites",
     WRITE_AUTH,
     Accepts::Json(WRITE_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::APPLY_WRITES);
 
 const CREATE: &str = "com.atproto.repo.applyWrites#create";
 const UPDATE: &str = "com.atproto.repo.applyWrites#update";

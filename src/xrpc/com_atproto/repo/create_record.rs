@@ -11,15 +11,16 @@ use super::write_input::{
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
 use crate::server::{Accepts, Method, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::repo_error::{own_repo_error, record_uri};
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.repo.createRecord",
     WRITE_AUTH,
     Accepts::Json(WRITE_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::CREATE_RECORD);
 
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let repo = own_repo(&app, &call.caller, &call.input).await?;

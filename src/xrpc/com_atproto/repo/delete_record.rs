@@ -8,15 +8,16 @@ use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, swap_c
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
 use crate::server::{Accepts, Method, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::repo_error::own_repo_error;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.repo.deleteRecord",
     WRITE_AUTH,
     Accepts::Json(WRITE_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::DELETE_RECORD);
 
 #[derive(Serialize)]
 struct Output {

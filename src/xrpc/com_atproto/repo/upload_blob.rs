@@ -13,7 +13,7 @@ use crate::repo::RepoError;
 use crate::server::auth::Status;
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::repo_error::read_error;
-use crate::xrpc::{Call, Caller, check_status};
+use crate::xrpc::{Call, Caller, check_status, limits};
 
 /// A deactivated account uploads while it moves in.
 const AUTH: Auth = Auth::AccessOrService(Access::STANDARD.status(Status::NotTakendown));
@@ -21,7 +21,8 @@ const AUTH: Auth = Auth::AccessOrService(Access::STANDARD.status(Status::NotTake
 pub(crate) const METHOD: Method<App> =
     Method::procedure("com.atproto.repo.uploadBlob", AUTH, Accepts::AnyMedia, |app, call| {
         Box::pin(handle(app, call))
-    });
+    })
+    .limited(limits::UPLOAD_BLOB);
 
 #[derive(Serialize)]
 struct Output {

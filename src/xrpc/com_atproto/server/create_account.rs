@@ -9,14 +9,15 @@ use crate::account::{CreateError, NewAccount};
 use crate::app::App;
 use crate::identity::HandleRefused;
 use crate::server::{Accepts, Auth, Input, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.createAccount",
     Auth::OptionalService,
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::CREATE_ACCOUNT);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

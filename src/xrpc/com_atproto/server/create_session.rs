@@ -6,20 +6,22 @@ use super::session_output::SessionOutput;
 use crate::account::{Login, LoginError};
 use crate::app::App;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.createSession",
     Auth::None,
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::CREATE_SESSION);
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let login = Login {
         identifier: call.input.required_str("identifier")?.to_owned(),
         password: call.input.required_str("password")?.to_owned(),
         allow_takendown: call.input.flag("allowTakendown")?,
+        from: call.meter().client().address(),
     };
     let session = app.accounts.log_in(login).await.map_err(refusal)?;
     respond::json(&SessionOutput::from(session))

@@ -8,15 +8,16 @@ use crate::account::{Deletion, DeletionError};
 use crate::app::App;
 use crate::jobs::deletion;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::mailed_code::token_error;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.deleteAccount",
     Auth::None,
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::DELETE_ACCOUNT);
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.input.required("did")?;

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::mail::Code;
 use crate::server::auth::{OAuth, Status};
 use crate::server::{Accepts, Access, Auth, Method};
+use crate::xrpc::limits;
 use crate::xrpc::mailed_code::mail_code;
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
@@ -15,4 +16,5 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     ),
     Accepts::Nothing,
     |app, call| Box::pin(mail_code(app, call, Code::ConfirmEmail)),
-);
+)
+.limited(limits::REQUEST_EMAIL_CONFIRMATION);

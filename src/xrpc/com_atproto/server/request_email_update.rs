@@ -8,15 +8,16 @@ use crate::app::App;
 use crate::mail::Code;
 use crate::server::auth::Status;
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::mailed_code::language;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.requestEmailUpdate",
     Auth::Access(Access::FULL.status(Status::NotTakendown)),
     Accepts::Nothing,
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::REQUEST_EMAIL_UPDATE);
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::mailed_code::language;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.requestPasswordReset",
     Auth::None,
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::REQUEST_PASSWORD_RESET);
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let email = call.input.required_str("email")?;

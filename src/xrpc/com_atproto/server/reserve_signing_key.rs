@@ -7,14 +7,15 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.reserveSigningKey",
     Auth::None,
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::RESERVE_SIGNING_KEY);
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Option<Did> = call.input.optional("did")?;

@@ -11,12 +11,13 @@ use super::readable_repo::{READ_AUTH, readable_repo};
 use crate::app::App;
 use crate::repo::Car;
 use crate::server::{Method, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getRepo", READ_AUTH, |app, call| {
     Box::pin(handle(app, call))
-});
+})
+.limited_apart(limits::GET_REPO);
 
 /// Bytes read from a spooled export at a time.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -1,0 +1,91 @@
+//! Waiting for those who guess: some tries are free, each one after them waits twice as long as the one before.
+
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::counters::Counters;
+
+/// How long who guesses waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    /// So many wrong tries in a window cost nothing.
+    pub(crate) free: u32,
+    /// The window.
+    pub(crate) window: Duration,
+    /// The first wait.
+    pub(crate) first: Duration,
+    /// No wait is longer.
+    pub(crate) longest: Duration,
+}
+
+/// Wrong tries by key. Nobody is ever refused: right or wrong, a try only waits.
+pub(crate) struct Backoff {
+    waits: Waits,
+    counters: Counters,
+    clock: Arc<dyn Clock>,
+}
+
+impl Backoff {
+    /// Waits for at most `capacity` keys at a time.
+    pub(crate) fn new(waits: Waits, capacity: usize, clock: Arc<dyn Clock>) -> Backoff {
+        Backoff {
+            waits,
+            counters: Counters::new(capacity),
+            clock,
+        }
+    }
+
+    /// Counts a try as wrong, until [`Backoff::was_right`] says otherwise, and waits for its turn. Counted first, so that tries at the same
+    /// time do not all count as the first one.
+    pub(crate) async fn attempt(&self, key: impl Hash) {
+        let tries = self.counters.add(key, 1, self.waits.window, self.clock.now_micros());
+        if let Some(wait) = self.wait(tries.used) {
+            self.clock.sleep(wait).await;
+        }
+    }
+
+    /// The try was right: it does not count.
+    pub(crate) fn was_right(&self, key: impl Hash) {
+        self.counters.give_back(key, 1);
+    }
+
+    fn wait(&self, tries: u32) -> Option<Duration> {
+        let beyond = tries.checked_sub(self.waits.free)?.checked_sub(1)?;
+        let factor = 2_u32.checked_pow(beyond).unwrap_or(u32::MAX);
+        Some(self.waits.first.saturating_mul(factor).min(self.waits.longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::fake::FakeClock;
+
+    #[tokio::test]
+    async fn wrong_tries_wait_longer_each_time_and_right_ones_do_not_count() {
+        let clock = Arc::new(FakeClock::new());
+        let waits = Waits {
+            free: 2,
+            window: Duration::from_hours(1),
+            first: Duration::from_secs(1),
+            longest: Duration::from_secs(5),
+        };
+        let backoff = Backoff::new(waits, 10, clock.clone());
+        for _ in 0..5 {
+            backoff.attempt("right").await;
+            backoff.was_right("right");
+        }
+        assert!(clock.slept().is_empty());
+        for _ in 0..6 {
+            backoff.attempt("wrong").await;
+        }
+        assert_eq!(clock.slept(), [1, 2, 4, 5].map(Duration::from_secs));
+        backoff.attempt("other").await;
+        assert_eq!(clock.slept().len(), 4);
+        clock.advance(Duration::from_hours(1));
+        backoff.attempt("wrong").await;
+        assert_eq!(clock.slept().len(), 4);
+    }
+}

@@ -1,0 +1,142 @@
+//! Rate limits: how often strangers and accounts may ask (catalogue K2, K5, A16).
+
+use reqwest::RequestBuilder;
+use serde_json::json;
+
+use crate::harness::{ADMIN_PASSWORD, password};
+use crate::{Answer, TestApp, create_write};
+
+const CREATE_SESSION: &str = "com.atproto.server.createSession";
+const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
+const DESCRIBE: &str = "com.atproto.server.describeServer";
+const BYPASS: &str = "bypass-key-of-the-tests";
+
+async fn start() -> TestApp {
+    TestApp::start_with(&[
+        ("PDS_RATE_LIMITS_ENABLED", "true"),
+        ("PDS_RATE_LIMIT_BYPASS_KEY", BYPASS),
+    ])
+    .await
+}
+
+/// The server is reached from loopback, where reverse proxies are: they say who the client is.
+fn from(request: RequestBuilder, address: &str) -> RequestBuilder {
+    request.header("x-forwarded-for", address)
+}
+
+async fn statuses(requests: impl Iterator<Item = RequestBuilder>) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for request in requests {
+        statuses.push(Answer::to(request).await.unwrap().status);
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn writes_are_limited_by_account_and_every_answer_tells() {
+    let app = start().await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    for round in 0..8 {
+        let writes: Vec<_> = (0..200)
+            .map(|n| create_write("com.example.note", &format!("r{round}-{n}"), &json!({"text": "x"})))
+            .collect();
+        let answer = alice.apply(&writes).await;
+        // The tightest limit: of 3,000 calls, then of 5,000 points.
+        let tightest = if round < 3 { "3000;w=300" } else { "5000;w=3600" };
+        assert_eq!(answer.headers["ratelimit-policy"], tightest);
+        answer.ok();
+    }
+    // 4,800 of 5,000 points are used; a create costs 3, an update 2, a delete 1.
+    for n in 0..66 {
+        alice
+            .create("com.example.note", &format!("s{n}"), &json!({"text": "x"}))
+            .await;
+    }
+    alice.put("com.example.note", "s0", &json!({"text": "y"})).await;
+    let input = json!({"repo": alice.did, "collection": "com.example.note", "rkey": "s0"});
+    let refused = alice.call("com.atproto.repo.deleteRecord", &input).await;
+    let header = |name: &str| refused.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(header("ratelimit-policy"), "5000;w=3600");
+    assert_eq!(
+        (header("ratelimit-limit"), header("ratelimit-remaining")),
+        ("5000".into(), "0".into())
+    );
+    assert!((1..=3_600).contains(&header("retry-after").parse::<u32>().unwrap()));
+    refused.refused(429, "RateLimitExceeded");
+    alice.session().await.ok();
+    bob.create("com.example.note", "a", &json!({"text": "x"})).await;
+}
+
+#[tokio::test]
+async fn who_guesses_passwords_is_stopped_and_the_owner_gets_in() {
+    let app = start().await;
+    app.account("alice").await;
+    // A login without a password is counted and answered at once.
+    let guess = |address| from(app.api.post(CREATE_SESSION), address).json(&json!({"identifier": "alice.test"}));
+    let guesses = statuses((0..31).map(|_| guess("203.0.113.7"))).await;
+    assert_eq!(guesses[..30], [400; 30]);
+    assert_eq!(guesses[30], 429);
+    let login = json!({"identifier": "alice.test", "password": password("alice")});
+    let log_in = |address| from(app.api.post(CREATE_SESSION), address).json(&login);
+    Answer::to(log_in("203.0.113.7"))
+        .await
+        .unwrap()
+        .refused(429, "RateLimitExceeded");
+    Answer::to(log_in("203.0.113.8")).await.unwrap().ok();
+    let bypassed = log_in("203.0.113.7").header("x-ratelimit-bypass", BYPASS);
+    Answer::to(bypassed).await.unwrap().ok();
+}
+
+#[tokio::test]
+async fn strangers_are_limited_by_address_where_it_is_known() {
+    let app = start().await;
+    let try_code = |address| from(app.api.post(CREATE_ACCOUNT), address).json(&json!({"handle": "x.test"}));
+    let tries = statuses((0..101).map(|_| try_code("203.0.113.7"))).await;
+    assert_eq!(tries[..100], [400; 100]);
+    assert_eq!(tries[100], 429);
+    assert_eq!(statuses(std::iter::once(try_code("203.0.113.8"))).await, [400]);
+
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let readyz = async || {
+        let answer = http
+            .get(format!("http://{}/readyz", app.api.address()))
+            .send()
+            .await
+            .unwrap();
+        answer.json::<serde_json::Value>().await.unwrap()
+    };
+    assert_eq!(readyz().await, json!({"status": "ok"}));
+    // A load balancer that hides its clients must not make them all one.
+    let hidden = statuses((0..101).map(|_| try_code("10.0.0.1"))).await;
+    assert_eq!(hidden, [400; 101]);
+    let said = readyz().await;
+    assert_eq!(said["status"], "ok");
+    assert!(
+        said["notes"][0].as_str().unwrap().contains("hidden by a proxy"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn the_administrator_is_never_shut_out() {
+    let app = start().await;
+    let ask = |password: &str| {
+        let request = app
+            .api
+            .post("com.atproto.server.createInviteCode")
+            .json(&json!({"useCount": 1}));
+        request.basic_auth("admin", Some(password))
+    };
+    assert_eq!(statuses((0..5).map(|_| ask("wrong"))).await, [401; 5]);
+    let right = Answer::to(ask(ADMIN_PASSWORD)).await.unwrap();
+    assert!(!right.headers.contains_key("ratelimit-limit"));
+    right.ok();
+}
+
+#[tokio::test]
+async fn limits_can_be_switched_off() {
+    let app = TestApp::start().await;
+    let answer = app.api.query(DESCRIBE, &[]).await;
+    assert!(!answer.headers.contains_key("ratelimit-limit"));
+    answer.ok();
+}

@@ -22,10 +22,16 @@
 
 {{/* A name and its value; nothing for an empty one: (list "NAME" value). */}}
 {{- define "bluesky-pds.variable" -}}
-{{- if ne (toString (last .)) "" }}
+{{- if not (or (kindIs "invalid" (last .)) (eq (toString (last .)) "")) }}
 - name: {{ first . }}
   value: {{ last . | toString | quote }}
 {{- end }}
+{{- end }}
+
+{{/* A name and its value; an empty one tells the server that this part is switched off on purpose. */}}
+{{- define "bluesky-pds.variableOrNothing" -}}
+- name: {{ first . }}
+  value: {{ last . | default "" | quote }}
 {{- end }}
 
 {{- define "bluesky-pds.chartEnvironment" -}}
@@ -44,12 +50,17 @@
       name: {{ include "bluesky-pds.secretName" $ }}
       key: {{ include "bluesky-pds.secretKey" (dict "root" $ "key" $key) }}
 {{- end }}
-- name: PDS_EMAIL_SMTP_URL
+{{- $mail := ternary (list "PDS_EMAIL_SMTP_PASSWORD" "emailSmtpPassword") (list "PDS_EMAIL_SMTP_URL" "emailSmtpUrl") (not (empty $config.smtp.host)) }}
+- name: {{ first $mail }}
   valueFrom:
     secretKeyRef:
       name: {{ include "bluesky-pds.mailSecretName" . }}
-      key: {{ include "bluesky-pds.secretKey" (dict "root" . "key" "emailSmtpUrl") }}
+      key: {{ include "bluesky-pds.secretKey" (dict "root" . "key" (last $mail)) }}
       optional: true
+{{- include "bluesky-pds.variable" (list "PDS_EMAIL_SMTP_HOST" $config.smtp.host) }}
+{{- include "bluesky-pds.variable" (list "PDS_EMAIL_SMTP_PORT" (default "" $config.smtp.port)) }}
+{{- include "bluesky-pds.variable" (list "PDS_EMAIL_SMTP_USER" $config.smtp.user) }}
+{{- include "bluesky-pds.variable" (list "PDS_EMAIL_SMTP_TLS" $config.smtp.tls) }}
 {{- include "bluesky-pds.variable" (list "PDS_EMAIL_FROM_ADDRESS" (default (printf "noreply@%s" $config.hostname) $config.pdsEmailFromAddress)) }}
 {{- include "bluesky-pds.variable" (list "PDS_SERVICE_HANDLE_DOMAINS" (join "," $config.serviceHandleDomains)) }}
 {{- include "bluesky-pds.variable" (list "PDS_INVITE_REQUIRED" $config.inviteRequired) }}
@@ -72,11 +83,11 @@
 {{- include "bluesky-pds.variable" (list "PDS_BLOBSTORE_DISK_LOCATION" $config.blobstoreLocation) }}
 {{- end }}
 {{- include "bluesky-pds.variable" (list "PDS_DID_PLC_URL" $config.didPlcUrl) }}
-{{- include "bluesky-pds.variable" (list "PDS_BSKY_APP_VIEW_URL" $config.bskyAppViewUrl) }}
+{{ include "bluesky-pds.variableOrNothing" (list "PDS_BSKY_APP_VIEW_URL" $config.bskyAppViewUrl) }}
 {{- include "bluesky-pds.variable" (list "PDS_BSKY_APP_VIEW_DID" $config.bskyAppViewDid) }}
-{{- include "bluesky-pds.variable" (list "PDS_REPORT_SERVICE_URL" $config.reportSvcUrl) }}
+{{ include "bluesky-pds.variableOrNothing" (list "PDS_REPORT_SERVICE_URL" $config.reportSvcUrl) }}
 {{- include "bluesky-pds.variable" (list "PDS_REPORT_SERVICE_DID" $config.reportSvcDid) }}
-{{- include "bluesky-pds.variable" (list "PDS_CRAWLERS" $config.crawlers) }}
+{{ include "bluesky-pds.variableOrNothing" (list "PDS_CRAWLERS" $config.crawlers) }}
 {{- include "bluesky-pds.variable" (list "LOG_ENABLED" $config.logEnabled) }}
 {{- include "bluesky-pds.variable" (list "LOG_LEVEL" $config.logLevel) }}
 {{- end }}

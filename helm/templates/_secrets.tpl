@@ -22,7 +22,7 @@ chart used; generated ones in <fullname>-keys, which is immutable, because a rot
 {{- end }}
 {{- end }}
 
-{{/* The Secret with the address of the mail server: generated secrets have none, values may add one to them. */}}
+{{/* The Secret with the address or password of the mail server: generated secrets have none, values may add one to them. */}}
 {{- define "bluesky-pds.mailSecretName" -}}
 {{- default (include "bluesky-pds.inlineSecretName" .) .Values.pds.config.secrets.existingSecret }}
 {{- end }}
@@ -36,7 +36,7 @@ chart used; generated ones in <fullname>-keys, which is immutable, because a rot
 {{/* The given values as the data of a Secret. */}}
 {{- define "bluesky-pds.inlineSecretData" -}}
 {{- $secrets := .Values.pds.config.secrets }}
-{{- range $key := list "adminPassword" "jwtSecret" "plcRotationKey" "emailSmtpUrl" }}
+{{- range $key := list "adminPassword" "jwtSecret" "plcRotationKey" "emailSmtpUrl" "emailSmtpPassword" }}
 {{- with get $secrets $key }}
 {{ $key }}: {{ . | toString | b64enc | quote }}
 {{- end }}

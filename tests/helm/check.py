@@ -50,6 +50,8 @@ REFUSED = [
     (["pds.config.secrets.generate=false", "pds.config.secrets.existingSecret=pds", "pds.config.secrets.jwtSecret=0123456789abcdefx"], "jwtSecret"),
     (["pds.config.secrets.keys.adminpassword=x"], "adminpassword"),
     (["pds.config.secrets.emailSmtpUrl=smtp.example.com"], "emailSmtpUrl"),
+    (["pds.config.smtp.host=smtps://smtp.example.com"], "host"),
+    (["pds.config.smtp.tls=ssl"], "tls"),
     (["pds.config.didPlcUrl=plc.directory"], "didPlcUrl"),
     (["pds.config.bskyAppViewDid=api.bsky.app"], "bskyAppViewDid"),
     (["pds.config.crawlers=bsky.network"], "crawlers"),

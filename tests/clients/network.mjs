@@ -18,8 +18,8 @@ const adminAuthorization = `Basic ${Buffer.from(`admin:${process.env.PDS_ADMIN_P
 export const identityResolver = new IdResolver({ plcUrl: PLC_URL, fetch })
 
 /** Calls an XRPC method with fetch, without a client library. Query parameters in `params`, JSON body in `input`. */
-export async function xrpc(method, nsid, { params, input, token, authorization } = {}) {
-  const url = new URL(`/xrpc/${nsid}?${new URLSearchParams(params)}`, PDS_URL)
+export async function xrpc(method, nsid, { params, input, token, authorization, service = PDS_URL } = {}) {
+  const url = new URL(`/xrpc/${nsid}?${new URLSearchParams(params)}`, service)
   const headers = {}
   if (input !== undefined) headers['content-type'] = 'application/json'
   if (token ?? authorization) headers.authorization = authorization ?? `Bearer ${token}`
@@ -29,9 +29,9 @@ export async function xrpc(method, nsid, { params, input, token, authorization }
 }
 
 /** An invite code for `useCount` accounts, asked for as the administrator. */
-export async function createInviteCode(useCount) {
+export async function createInviteCode(useCount, service = PDS_URL) {
   const input = { useCount }
-  const { status, body } = await xrpc('POST', 'com.atproto.server.createInviteCode', { input, authorization: adminAuthorization })
+  const { status, body } = await xrpc('POST', 'com.atproto.server.createInviteCode', { input, authorization: adminAuthorization, service })
   if (status !== 200) throw new Error(`createInviteCode: ${status} ${JSON.stringify(body)}`)
   return body.code
 }

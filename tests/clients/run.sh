@@ -34,6 +34,8 @@ stop() {
 
 finish() {
   stop pds || status=1
+  stop reference
+  stop mail
   stop appview
   stop plc
   if [ "$status" -ne 0 ] && [ -s "$work/pds.log" ]; then
@@ -71,6 +73,27 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]
 print(*(s.getsockname()[1] for s in sockets))' "$1"
 }
 
+# The reference PDS and a mail sink, if their scripts and packages are here. Both servers mail to the sink.
+start_reference() {
+  local scripts packages
+  scripts="$(realpath -m "${REFERENCE_DIR:-$here/../../../shared/reference}")"
+  packages="${PDS_REFERENCE_DIR:-$HOME/.cache/pds-reference}"
+  if [ ! -f "$scripts/servers/pds.mjs" ] || [ ! -d "$packages/node_modules/@atproto/pds" ]; then
+    echo "NOT RUN: migration.test.mjs needs the reference PDS; its scripts ($scripts) or packages ($packages) are missing"
+    return
+  fi
+  read -r SMTP_PORT MAIL_HTTP_PORT REFERENCE_PORT < <(free_ports 3)
+  export SMTP_PORT MAIL_HTTP_PORT PDS_REFERENCE_DIR="$packages"
+  export MAIL_URL="http://127.0.0.1:$MAIL_HTTP_PORT" REFERENCE_URL="http://localhost:$REFERENCE_PORT"
+  export PDS_EMAIL_SMTP_URL="smtp://127.0.0.1:$SMTP_PORT" PDS_EMAIL_FROM_ADDRESS=noreply@pds.test
+  start mail "$MAIL_URL/mails" "$packages/bin/node" "$scripts/servers/mail.mjs"
+  mkdir -p "$work/reference/blocks"
+  start reference "$REFERENCE_URL/xrpc/_health" env PDS_PORT="$REFERENCE_PORT" PDS_SERVICE_DID=did:web:reference.test \
+    PDS_DATA_DIRECTORY="$work/reference" PDS_BLOBSTORE_DISK_LOCATION="$work/reference/blocks" \
+    PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX=2f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978 \
+    "$packages/bin/node" "$scripts/servers/pds.mjs"
+}
+
 start_network() {
   local binary=$1
   read -r PLC_PORT APPVIEW_PORT PDS_PORT < <(free_ports 3)
@@ -91,6 +114,7 @@ start_network() {
 
   start plc "$PLC_URL/_health" "$node" "$here/servers/plc.mjs"
   start appview "$APPVIEW_URL/.well-known/did.json" "$node" "$here/servers/appview.mjs"
+  start_reference
   start pds "$PDS_URL/xrpc/_health" "$binary" serve
 }
 

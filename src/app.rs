@@ -378,6 +378,7 @@ fn account_settings(config: &Config) -> AccountSettings {
         jwt_secret: config.secrets.jwt_secret.expose().to_owned().into(),
         plc_rotation_key: config.secrets.plc_rotation_key.clone(),
         recovery_did_key: config.identity.recovery_did_key.clone(),
+        did_document_with_session: config.identity.enable_did_doc_with_session,
         slow_down_guesses: config.limits.enabled,
     }
 }

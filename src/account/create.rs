@@ -108,7 +108,9 @@ impl Accounts {
     /// or ended by the job.
     pub async fn create(&self, new: NewAccount) -> Result<CreatedAccount, CreateError> {
         let email = self.check_rules(&new)?;
-        self.0.handle_rules.check_new(&new.handle)?;
+        if let Some(refused) = self.handle_refusal(&new.handle).await? {
+            return Err(refused.into());
+        }
         if new
             .recovery_key
             .as_deref()

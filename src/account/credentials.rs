@@ -66,6 +66,19 @@ impl Accounts {
         Ok(done.await?)
     }
 
+    /// Ends an account's sessions, password and app passwords. Its owner can reset the password.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn revoke_credentials(&self, account_id: i64) -> Result<(), StoreError> {
+        let now = self.0.clock.now_micros();
+        let removed = self
+            .0
+            .store
+            .change(move |tx| Box::pin(remove_credentials(tx.connection(), account_id, now)));
+        removed.await
+    }
+
     /// Whether a password is the account's own.
     pub(super) async fn knows_password(&self, account: &Account, password: &str) -> Result<bool, DeletionError> {
         if !password::can_be_tried(password) {
@@ -115,6 +128,17 @@ pub(super) async fn store_email(
 }
 
 /// Replaces the password's hash and ends all sessions.
+/// Takes an account's password and app passwords away and ends its sessions. `now` in µs since 1970.
+async fn remove_credentials(connection: &mut SqliteConnection, account_id: i64, now: i64) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE account SET password_hash = NULL WHERE account_id = $1",
+        "DELETE FROM app_password WHERE account_id = $1",
+    ] {
+        sqlx::query(sql).bind(account_id).execute(&mut *connection).await?;
+    }
+    end_all_sessions(connection, account_id, now).await
+}
+
 pub(super) async fn store_password(
     connection: &mut SqliteConnection,
     account_id: i64,

@@ -18,6 +18,16 @@ impl Accounts {
         Ok(resolved.map(|resolved| resolved.json.clone()))
     }
 
+    /// The DID document that comes with a session, if the operator wants that and it can be had.
+    pub async fn document_for_session(&self, did: &Did) -> Option<Value> {
+        if !self.0.settings.did_document_with_session {
+            return None;
+        }
+        let document = self.did_document(did).await;
+        let document = document.inspect_err(|error| tracing::warn!(%error, %did, "no DID document for a session"));
+        document.ok().flatten()
+    }
+
     /// What an account's DID should say to be hosted here: keys, handle and service. Nothing if the account has no signing key.
     ///
     /// # Errors

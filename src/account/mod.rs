@@ -28,6 +28,7 @@ mod pending;
 mod plc_operation;
 mod preferences;
 mod refresh;
+mod reserved_handles;
 mod reserved_keys;
 mod sessions;
 mod settle;
@@ -95,6 +96,8 @@ pub struct AccountSettings {
     pub plc_rotation_key: SigningKey,
     /// A `did:key` put before the server's own among the rotation keys (`PDS_RECOVERY_DID_KEY`).
     pub recovery_did_key: Option<String>,
+    /// Whether sessions come with the account's DID document (`PDS_ENABLE_DID_DOC_WITH_SESSION`).
+    pub did_document_with_session: bool,
     /// Whether who guesses passwords has to wait (`PDS_RATE_LIMITS_ENABLED`).
     pub slow_down_guesses: bool,
 }
@@ -182,6 +185,9 @@ impl Accounts {
         self.0.clock.now_micros().div_euclid(MICROS_PER_SECOND)
     }
 }
+
+/// The id of no account.
+const NOBODY: i64 = 0;
 
 /// Microseconds in a second.
 const MICROS_PER_SECOND: i64 = 1_000_000;

@@ -29,10 +29,11 @@ impl Accounts {
             return Err(CreateError::DidMethod);
         }
         let email = self.check_rules(&new)?;
-        match self.0.handle_rules.check_new(&new.handle) {
-            Err(HandleRefused::UnsupportedDomain) if handle_points_to == Some(&did) => {}
-            Err(HandleRefused::UnsupportedDomain) => return Err(CreateError::HandleNotProven),
-            other => other?,
+        match self.handle_refusal(&new.handle).await? {
+            Some(HandleRefused::UnsupportedDomain) if handle_points_to == Some(&did) => {}
+            Some(HandleRefused::UnsupportedDomain) => return Err(CreateError::HandleNotProven),
+            Some(refused) => return Err(refused.into()),
+            None => {}
         }
         let email_key = email::key(&email);
         // Where no invite is needed, none is used up.

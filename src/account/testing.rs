@@ -186,6 +186,7 @@ impl TestAccounts {
             jwt_secret: Zeroizing::new("jwt-secret".to_owned()),
             plc_rotation_key: rotation_key,
             recovery_did_key: None,
+            did_document_with_session: false,
             slow_down_guesses: true,
         };
         let (shared_clock, shared_plc) = (Arc::clone(&clock), Arc::clone(&plc));

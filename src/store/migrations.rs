@@ -53,6 +53,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "preferences",
         sql: include_str!("../../migrations/sqlite/0009_preferences.sql"),
     },
+    Migration {
+        version: 13,
+        name: "reserved_handles",
+        sql: include_str!("../../migrations/sqlite/0013_reserved_handles.sql"),
+    },
 ];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.

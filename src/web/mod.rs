@@ -2,12 +2,14 @@
 
 mod confirm_email;
 mod form;
+mod pace;
 mod page;
 mod reset_password;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 
 use crate::app::App;
@@ -24,5 +26,6 @@ pub(crate) fn pages(app: &Arc<App>) -> Router {
             RESET_PASSWORD_PAGE,
             get(reset_password::show).post(reset_password::reset),
         )
+        .route_layer(from_fn_with_state(Arc::clone(app), pace::limit_forms))
         .with_state(Arc::clone(app))
 }

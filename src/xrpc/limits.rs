@@ -38,6 +38,8 @@ pub(super) const UPDATE_HANDLE: &[Limit] = &[
     Limit::per_account("updateHandle", 50, DAY),
 ];
 
+pub(super) const CHECK_HANDLE_AVAILABILITY: &[Limit] = &[Limit::per_address("checkHandleAvailability", 300, MINUTES_5)];
+
 /// Anybody may ask for a key, which is then kept for a week.
 pub(super) const RESERVE_SIGNING_KEY: &[Limit] = &[Limit::per_address("reserveSigningKey", 50, MINUTES_5)];
 
@@ -71,7 +73,7 @@ pub(super) const REQUEST_PASSWORD_RESET: &[Limit] = &[
 ];
 
 /// The code alone names the account, so guesses count for all accounts together too.
-pub(super) const RESET_PASSWORD: &[Limit] = &[
+pub(crate) const RESET_PASSWORD: &[Limit] = &[
     Limit::per_address("resetPassword", 50, MINUTES_5),
     Limit::server_wide("resetPassword", 1_000, HOUR),
 ];

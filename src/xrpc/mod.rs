@@ -7,7 +7,7 @@ mod blob_cursor;
 mod caller;
 mod com_atproto;
 mod invite_view;
-mod limits;
+pub(crate) mod limits;
 mod mailed_code;
 mod proxy;
 mod record_json;
@@ -102,5 +102,8 @@ static METHODS: &[Method<App>] = &[
     com_atproto::sync::list_repos::METHOD,
     com_atproto::sync::list_repos_by_collection::METHOD,
     com_atproto::sync::subscribe_repos::METHOD,
+    com_atproto::temp::add_reserved_handle::METHOD,
+    com_atproto::temp::check_handle_availability::METHOD,
     com_atproto::temp::check_signup_queue::METHOD,
+    com_atproto::temp::revoke_account_credentials::METHOD,
 ];

@@ -20,6 +20,7 @@ mod creation;
 mod damage;
 mod difference;
 mod flow;
+mod handles;
 mod hang_ups;
 mod http_framing;
 mod identifiers;

@@ -97,6 +97,14 @@ impl Meter {
         counted.fold(Ok(()), Result::and)
     }
 
+    /// Counts what a page does for somebody who is not logged in.
+    ///
+    /// # Errors
+    /// 429 `RateLimitExceeded` if that was too often.
+    pub fn count_page(&self, limits: &[Limit]) -> Result<(), XrpcError> {
+        self.count_method(limits, CountsOn::Client, &Input::default())
+    }
+
     fn count_limit(&self, limit: &Limit, on: CountsOn<'_>, input: &Input) -> Result<(), XrpcError> {
         let points = (limit.cost)(input);
         match (limit.per, on) {

@@ -36,8 +36,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 }
 
 async fn check(app: &App, did: &Did, handle: &Handle) -> Result<(), XrpcError> {
-    let rules = app.accounts.handle_rules().check_new(handle);
-    judge(app, did, handle, rules).await
+    let refusal = app.accounts.handle_refusal(handle).await;
+    let refusal = refusal.map_err(|error| XrpcError::internal(&error))?;
+    judge(app, did, handle, refusal.map_or(Ok(()), Err)).await
 }
 
 /// Handles under our domains follow our rules; others must point to the account.

@@ -24,7 +24,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         from: call.meter().client().address(),
     };
     let session = app.accounts.log_in(login).await.map_err(refusal)?;
-    respond::json(&SessionOutput::from(session))
+    let document = app.accounts.document_for_session(&session.account.did).await;
+    respond::json(&SessionOutput::from(session).with_document(document))
 }
 
 fn refusal(error: LoginError) -> XrpcError {

@@ -1,6 +1,6 @@
 //! `com.atproto.server.getSession`: the account of the caller's session.
 
-use std::future::ready;
+use std::sync::Arc;
 
 use super::session_output::AccountOutput;
 use crate::app::App;
@@ -11,9 +11,11 @@ use crate::xrpc::Call;
 pub(crate) const METHOD: Method<App> = Method::query(
     "com.atproto.server.getSession",
     Auth::Access(Access::STANDARD.or(LegacyScope::SignupQueued)),
-    |_, call| Box::pin(ready(handle(&call))),
+    |app, call| Box::pin(handle(app, call)),
 );
 
-fn handle(call: &Call) -> XrpcResult {
-    respond::json(&AccountOutput::from(&call.caller.access()?.account))
+async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let account = &call.caller.access()?.account;
+    let document = app.accounts.document_for_session(&account.did).await;
+    respond::json(&AccountOutput::from(account).with_document(document))
 }

@@ -18,7 +18,8 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let token = call.caller.into_refresh_token()?;
     let session = app.accounts.refresh(token).await.map_err(refusal)?;
-    respond::json(&SessionOutput::from(session))
+    let document = app.accounts.document_for_session(&session.account.did).await;
+    respond::json(&SessionOutput::from(session).with_document(document))
 }
 
 fn refusal(error: RefreshError) -> XrpcError {

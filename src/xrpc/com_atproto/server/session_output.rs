@@ -1,6 +1,7 @@
 //! Sessions and their accounts in answers.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::account::{Account, Session};
 
@@ -15,6 +16,23 @@ pub(super) struct AccountOutput {
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did_doc: Option<Value>,
+}
+
+impl AccountOutput {
+    /// With the account's DID document, if there is one to show.
+    pub(super) fn with_document(self, did_doc: Option<Value>) -> Self {
+        Self { did_doc, ..self }
+    }
+}
+
+impl SessionOutput {
+    /// With the account's DID document, if there is one to show.
+    pub(super) fn with_document(self, did_doc: Option<Value>) -> Self {
+        let account = self.account.with_document(did_doc);
+        Self { account, ..self }
+    }
 }
 
 /// A session with its tokens.
@@ -36,6 +54,7 @@ impl From<&Account> for AccountOutput {
             email_confirmed: account.email_confirmed,
             active: account.status.is_active(),
             status: account.status.word(),
+            did_doc: None,
         }
     }
 }

@@ -1,0 +1,127 @@
+//! Handles: which are free, which are kept back, and DID documents with sessions (catalogue B2).
+
+use serde_json::{Value, json};
+
+use crate::harness::{ADMIN_PASSWORD, password};
+use crate::{Answer, TestApp};
+
+const CHECK: &str = "com.atproto.temp.checkHandleAvailability";
+const RESERVE: &str = "com.atproto.temp.addReservedHandle";
+
+async fn admin(app: &TestApp, nsid: &str, input: &Value) -> Answer {
+    let request = app.api.post(nsid).basic_auth("admin", Some(ADMIN_PASSWORD)).json(input);
+    Answer::to(request).await.unwrap()
+}
+
+async fn check(app: &TestApp, handle: &str) -> Value {
+    let answer = app.api.query(CHECK, &[("handle", handle)]).await.ok();
+    assert_eq!(answer["handle"], handle.to_lowercase());
+    answer["result"].clone()
+}
+
+#[tokio::test]
+async fn people_learn_whether_a_handle_is_free_and_what_is() {
+    let app = TestApp::start().await;
+    app.account("alice").await;
+    let free = json!({"$type": "com.atproto.temp.checkHandleAvailability#resultAvailable"});
+    assert_eq!(check(&app, "bob.test").await, free);
+    let taken = check(&app, "ALICE.test").await;
+    assert_eq!(
+        taken["$type"],
+        "com.atproto.temp.checkHandleAvailability#resultUnavailable"
+    );
+    let suggested = taken["suggestions"].as_array().unwrap();
+    assert_eq!(suggested.len(), 3);
+    for suggestion in suggested {
+        assert_eq!(check(&app, suggestion["handle"].as_str().unwrap()).await, free);
+    }
+    for handle in ["admin.test", "a.test", "a.b.test", "pds.test", "alice.example.com"] {
+        let result = check(&app, handle).await;
+        assert_eq!(
+            result["$type"], "com.atproto.temp.checkHandleAvailability#resultUnavailable",
+            "{handle}"
+        );
+    }
+    for params in [
+        [("handle", "no handle"), ("email", "a@b.c")],
+        [("handle", "bob.test"), ("email", "nope")],
+    ] {
+        assert_eq!(app.api.query(CHECK, &params).await.status, 400);
+    }
+    app.api.query(CHECK, &[]).await.refused(400, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn administrators_keep_handles_back() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    app.api
+        .procedure(RESERVE, &json!({"handle": "mayor.test"}))
+        .await
+        .refused(401, "AuthenticationRequired");
+    admin(&app, RESERVE, &json!({"handle": "Sheriff.test"})).await.ok();
+    admin(&app, RESERVE, &json!({"handle": "sheriff.test"})).await.ok();
+    admin(&app, RESERVE, &json!({"handle": "not a handle"}))
+        .await
+        .refused(400, "InvalidRequest");
+    let mut sign_up = app.sign_up("sheriff").await;
+    let create = "com.atproto.server.createAccount";
+    app.api
+        .procedure(create, &sign_up)
+        .await
+        .refused(400, "HandleNotAvailable");
+    let update = "com.atproto.identity.updateHandle";
+    alice
+        .call(update, &json!({"handle": "sheriff.test"}))
+        .await
+        .refused(400, "HandleNotAvailable");
+    // Nothing of the invite was used up.
+    sign_up["handle"] = json!("deputy.test");
+    app.api.procedure(create, &sign_up).await.ok();
+    let by_admin = json!({"did": alice.did, "handle": "sheriff.test"});
+    admin(&app, "com.atproto.admin.updateAccountHandle", &by_admin)
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn sessions_come_with_the_did_document_if_the_operator_wants() {
+    for (setting, wanted) in [("true", true), ("false", false)] {
+        let app = TestApp::start_with(&[("PDS_ENABLE_DID_DOC_WITH_SESSION", setting)]).await;
+        let alice = app.account("alice").await;
+        let login = json!({"identifier": "alice.test", "password": password("alice")});
+        let opened = app.api.procedure("com.atproto.server.createSession", &login).await.ok();
+        let refresh = app
+            .api
+            .post("com.atproto.server.refreshSession")
+            .bearer_auth(&alice.refresh);
+        let refreshed = Answer::to(refresh).await.unwrap().ok();
+        for answer in [opened, refreshed, alice.session().await.ok()] {
+            let id = answer["didDoc"]["id"].as_str();
+            assert_eq!(id, Some(alice.did.as_str()).filter(|_| wanted), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_whose_credentials_are_revoked_lets_nobody_in() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let named = json!({"name": "app"});
+    let made = alice.call("com.atproto.server.createAppPassword", &named).await.ok();
+    let revoke = "com.atproto.temp.revokeAccountCredentials";
+    app.api
+        .procedure(revoke, &json!({"account": alice.did}))
+        .await
+        .refused(401, "AuthenticationRequired");
+    admin(&app, revoke, &json!({"account": "nobody.test"}))
+        .await
+        .refused(400, "InvalidRequest");
+    admin(&app, revoke, &json!({"account": "alice.test"})).await.ok();
+    alice.session().await.refused(400, "ExpiredToken");
+    for secret in [password("alice").as_str(), made["password"].as_str().unwrap()] {
+        let login = json!({"identifier": "alice.test", "password": secret});
+        let answer = app.api.procedure("com.atproto.server.createSession", &login).await;
+        answer.refused(401, "AuthenticationRequired");
+    }
+}

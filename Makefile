@@ -18,7 +18,7 @@ RELEASE_BINARY := $(TARGET)/release/pds
 BENCH_DIR ?= $(TARGET)/bench
 LOG_LEVEL ?= warn
 
-.PHONY: help dev test format-check lint unit-test client-test lexicon-check deny chart-test chart-docs chart bench bench-reference image
+.PHONY: help dev test format-check lint unit-test client-test golden-test lexicon-check deny chart-test chart-docs chart bench bench-reference image
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ help: ## Say what there is to do
 dev: ## Run a server on this machine, with its own PLC directory
 	cargo run -- dev
 
-test: format-check lint unit-test client-test lexicon-check deny chart-test ## Everything that must be green before a merge
+test: format-check lint unit-test client-test golden-test lexicon-check deny chart-test ## Everything that must be green before a merge
 
 format-check: ## Is the code formatted?
 	cargo fmt --all --check
@@ -40,6 +40,10 @@ unit-test: ## All Rust tests
 client-test: ## Clients written by others, against a server on loopback
 	cargo build --locked --bin pds
 	$(CLIENT_TESTS) $(BINARY)
+
+golden-test: ## Our answers against those recorded from the reference server
+	cargo build --locked --bin pds
+	REFERENCE_DIR='$(REFERENCE_DIR)' tests/golden/run.sh $(BINARY)
 
 lexicon-check: ## Are the bundled schemas those of the pinned npm package?
 	@tests/clients/setup.sh

@@ -78,8 +78,12 @@ start_reference() {
   local scripts packages
   scripts="$(realpath -m "${REFERENCE_DIR:-$here/../../../shared/reference}")"
   packages="${PDS_REFERENCE_DIR:-$HOME/.cache/pds-reference}"
-  if [ ! -f "$scripts/servers/pds.mjs" ] || [ ! -d "$packages/node_modules/@atproto/pds" ]; then
-    echo "NOT RUN: migration.test.mjs needs the reference PDS; its scripts ($scripts) or packages ($packages) are missing"
+  if [ ! -f "$scripts/servers/pds.mjs" ]; then
+    echo "NOT RUN: migration.test.mjs: the reference PDS's scripts are missing at $scripts"
+    return
+  fi
+  if ! cmp -s "$scripts/package-lock.json" "$packages/package-lock.json" && ! "$scripts/setup.sh"; then
+    echo "NOT RUN: migration.test.mjs: the reference PDS's packages cannot be installed in $packages"
     return
   fi
   read -r SMTP_PORT MAIL_HTTP_PORT REFERENCE_PORT < <(free_ports 3)

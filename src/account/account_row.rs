@@ -64,6 +64,7 @@ impl AccountRow {
             },
             email: self.email.clone(),
             email_confirmed: false,
+            email_factor: false,
         })
     }
 

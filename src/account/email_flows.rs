@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::credentials::{store_email, store_password};
 use super::email_token::{self, EmailTokenError, EmailTokenHash};
 use super::lookup::find_by_id;
-use super::{Account, Accounts, EmailError, NewPasswordError, email};
+use super::{Account, Accounts, EmailError, EmailFactor, NewPasswordError, email, second_factor};
 use crate::mail::{Code, Language};
 use crate::store::StoreError;
 
@@ -31,6 +31,12 @@ pub enum UpdateEmailError {
     /// A code is needed, because the present address is confirmed.
     #[error("confirmation token required")]
     TokenRequired,
+    /// An address that is not confirmed cannot be a second factor.
+    #[error("Confirm your email address before you use it as a second factor")]
+    NotConfirmed,
+    /// Without mail there is no second factor.
+    #[error("This server sends no mail, so there is no second factor by email")]
+    NoMail,
     /// The code is not good.
     #[error(transparent)]
     Token(#[from] EmailTokenError),
@@ -48,6 +54,17 @@ pub enum ResetPasswordError {
     /// The password is not good.
     #[error(transparent)]
     Password(#[from] NewPasswordError),
+}
+
+/// What an owner wants to change.
+#[derive(Clone, Debug)]
+pub struct EmailUpdate {
+    /// The address, the present one or another.
+    pub address: String,
+    /// What becomes of the second factor, if anything.
+    pub factor: Option<EmailFactor>,
+    /// The mailed code.
+    pub token: Option<String>,
 }
 
 impl From<StoreError> for UpdateEmailError {
@@ -97,24 +114,23 @@ impl Accounts {
         confirmed.await?
     }
 
-    /// Gives the account another address; a confirmed one only with the code that was mailed to it.
+    /// Gives the account another address, a confirmed one only with the code that was mailed to it; or switches the second factor.
     ///
     /// # Errors
     /// Why not. The code stays good unless the address was changed.
-    pub async fn update_email(
-        &self,
-        account: &Account,
-        address: String,
-        token: Option<&str>,
-    ) -> Result<(), UpdateEmailError> {
-        if !email::is_acceptable(&address) {
+    pub async fn update_email(&self, account: &Account, change: EmailUpdate) -> Result<(), UpdateEmailError> {
+        if !email::is_acceptable(&change.address) {
             return Err(EmailError::Refused.into());
         }
-        let hash = token.map(|token| self.0.email_tokens.hash(Code::UpdateEmail, token));
+        if change.factor == Some(EmailFactor::On) && !self.0.mail.reaches_users() {
+            return Err(UpdateEmailError::NoMail);
+        }
+        let hash = change.token.as_deref();
+        let hash = hash.map(|token| self.0.email_tokens.hash(Code::UpdateEmail, token));
         let (account_id, now) = (account.account_id, self.0.clock.now_micros());
         let updated = self.0.store.change(move |tx| {
             Box::pin(async move {
-                let updated = update(tx.connection(), account_id, &address, hash.as_ref(), now).await;
+                let updated = update(tx.connection(), account_id, &change, hash.as_ref(), now).await;
                 Ok::<_, StoreError>(updated)
             })
         });
@@ -182,14 +198,22 @@ async fn confirm(
 async fn update(
     connection: &mut SqliteConnection,
     account_id: i64,
-    address: &str,
+    change: &EmailUpdate,
     typed: Option<&EmailTokenHash>,
     now: i64,
 ) -> Result<(), UpdateEmailError> {
     let account = find_by_id(connection, account_id).await?;
+    let keeps = |account: &Account| email::key(&account.email) == email::key(&change.address);
+    match (&account, change.factor) {
+        (Some(account), Some(factor)) if keeps(account) => {
+            return second_factor::switch(connection, account, factor, typed, now).await;
+        }
+        (_, Some(EmailFactor::On)) => return Err(UpdateEmailError::NotConfirmed),
+        (_, Some(EmailFactor::Off) | None) => {}
+    }
     if account.is_some_and(|account| account.email_confirmed) {
         let typed = typed.ok_or(UpdateEmailError::TokenRequired)?;
         email_token::check(connection, account_id, typed, now).await?;
     }
-    Ok(store_email(connection, account_id, address).await?)
+    Ok(store_email(connection, account_id, &change.address).await?)
 }

@@ -255,6 +255,20 @@ pub(super) async fn find_owner(
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
+/// When the newest code of an account for a purpose was made, in µs since 1970, if it has not ended.
+pub(super) async fn requested_at(
+    connection: &mut SqliteConnection,
+    account_id: i64,
+    code: Code,
+) -> Result<Option<i64>, StoreError> {
+    let row = sqlx::query("SELECT requested_at FROM email_token WHERE account_id = $1 AND purpose = $2")
+        .bind(account_id)
+        .bind(purpose(code))
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
+
 async fn note_wrong_try(
     connection: &mut SqliteConnection,
     account_id: i64,

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use sqlx::SqliteConnection;
 
+use super::email_token::{self, EmailTokenHash};
 use super::login_attempts::LoginAttempt;
 use super::password::{self, PasswordError, Verdict};
+use super::sessions::NewSession;
 use super::token::Scope;
-use super::{Account, AccountStatus, Accounts, AppPassword, Session, app_passwords};
+use super::{Account, AccountStatus, Accounts, AppPassword, EmailTokenError, Session, app_passwords};
+use crate::mail::{Code, Language};
 use crate::store::StoreError;
 
 /// Logging in takes at least this long, whatever comes of it, so that its time says nothing.
@@ -28,6 +31,10 @@ pub struct Login {
     pub allow_takendown: bool,
     /// The client's address, if it is known.
     pub from: Option<IpAddr>,
+    /// The code that was mailed, where the account has a second factor.
+    pub factor_token: Option<String>,
+    /// The language of that mail.
+    pub language: Language,
 }
 
 /// Why somebody cannot log in.
@@ -42,6 +49,12 @@ pub enum LoginError {
     /// The account is taken down.
     #[error("Account has been taken down")]
     TakenDown,
+    /// The password is right, and a code has been mailed that is needed too.
+    #[error("A sign in code has been sent to your email address")]
+    FactorRequired,
+    /// The mailed code is not good.
+    #[error(transparent)]
+    Factor(#[from] EmailTokenError),
     /// The password cannot be checked now.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -71,6 +84,30 @@ impl Accounts {
     }
 
     async fn try_log_in(&self, login: Login) -> Result<Session, LoginError> {
+        let (account, proof) = self.recognise(&login).await?;
+        let session = self.begin_session(&proof, &account, login.allow_takendown)?;
+        let factor = self.factor(&proof, &account, &login).await?;
+        let (account_id, now) = (account.account_id, self.0.clock.now_micros());
+        let stored = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                let connection = tx.connection();
+                if let Some(typed) = &factor
+                    && let Err(error) = email_token::spend(connection, account_id, typed, now).await
+                {
+                    // Not rolled back: a wrong try counts.
+                    return Ok(Err(error));
+                }
+                proof.confirm(connection, account_id).await?;
+                session.insert(connection, account_id).await?;
+                Ok::<_, LoginError>(Ok(session))
+            })
+        });
+        let session = stored.await??;
+        Ok(self.open_session(account, &session))
+    }
+
+    /// Whose password it is, and what it proves.
+    async fn recognise(&self, login: &Login) -> Result<(Account, Proof), LoginError> {
         if !password::can_be_tried(&login.password) {
             return Err(LoginError::TooLong);
         }
@@ -93,25 +130,33 @@ impl Accounts {
         if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| proof.is_some()) {
             attempts.was_right(attempt);
         }
-        let (Some(account), Some(proof)) = (account, proof) else {
-            return Err(LoginError::Wrong);
-        };
-        let session = match (&proof, account.status) {
-            (Proof::AppPassword(password), _) => self.new_session_of(password),
-            (_, AccountStatus::TakenDown) if login.allow_takendown => self.new_session(Scope::Takendown),
-            (_, AccountStatus::TakenDown) => return Err(LoginError::TakenDown),
-            (_, AccountStatus::Active | AccountStatus::Deactivated) => self.new_session(Scope::Access),
-        };
-        let account_id = account.account_id;
-        let stored = self.0.store.change(move |tx| {
-            Box::pin(async move {
-                proof.confirm(tx.connection(), account_id).await?;
-                session.insert(tx.connection(), account_id).await?;
-                Ok::<_, LoginError>(session)
-            })
-        });
-        let session = stored.await?;
-        Ok(self.open_session(account, &session))
+        account.zip(proof).ok_or(LoginError::Wrong)
+    }
+
+    fn begin_session(&self, proof: &Proof, account: &Account, allow_takendown: bool) -> Result<NewSession, LoginError> {
+        match (proof, account.status) {
+            (Proof::AppPassword(password), _) => Ok(self.new_session_of(password)),
+            (_, AccountStatus::TakenDown) if allow_takendown => Ok(self.new_session(Scope::Takendown)),
+            (_, AccountStatus::TakenDown) => Err(LoginError::TakenDown),
+            (_, AccountStatus::Active | AccountStatus::Deactivated) => Ok(self.new_session(Scope::Access)),
+        }
+    }
+
+    /// The mailed code that somebody has to bring, if they have to; one is mailed to those who bring none.
+    async fn factor(
+        &self,
+        proof: &Proof,
+        account: &Account,
+        login: &Login,
+    ) -> Result<Option<EmailTokenHash>, LoginError> {
+        if !account.email_factor || matches!(proof, Proof::AppPassword(_)) {
+            return Ok(None);
+        }
+        if let Some(token) = login.factor_token.as_deref().filter(|token| !token.is_empty()) {
+            return Ok(Some(self.0.email_tokens.hash(Code::LogIn, token)));
+        }
+        self.ask_for_factor(account, login.language).await?;
+        Err(LoginError::FactorRequired)
     }
 
     /// What a password proves, if it is the account's or one of its app passwords. Costs the same whether there is an account or not.

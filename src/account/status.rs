@@ -49,19 +49,22 @@ pub struct Account {
     pub email: String,
     /// Whether that address was confirmed.
     pub email_confirmed: bool,
+    /// Whether logging in with the password needs a code that is mailed to it.
+    pub email_factor: bool,
 }
 
 /// The columns of table `account`, called `a`, that [`Account::from_row`] reads, in its order.
 macro_rules! account_columns {
     () => {
-        "a.account_id, a.repo_id, a.did, a.handle, a.deactivated_at, a.takedown_ref, a.email, a.email_confirmed_at"
+        "a.account_id, a.repo_id, a.did, a.handle, a.deactivated_at, a.takedown_ref, a.email, a.email_confirmed_at, \
+         a.email_factor"
     };
 }
 pub(super) use account_columns;
 
 impl Account {
     /// How many columns [`account_columns`] are: where those that a query adds begin.
-    pub(super) const COLUMNS: usize = 8;
+    pub(super) const COLUMNS: usize = 9;
 
     pub(super) fn from_row(row: &impl Columns) -> Result<Account, StoreError> {
         let did: String = row.column(2)?;
@@ -86,6 +89,7 @@ impl Account {
             status,
             email: row.column(6)?,
             email_confirmed: email_confirmed_at.is_some(),
+            email_factor: row.column::<i64>(8)? != 0,
         })
     }
 }

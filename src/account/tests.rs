@@ -9,4 +9,5 @@ mod directory;
 mod mailed_codes;
 mod moderation;
 mod move_in;
+mod second_factor;
 mod sessions;

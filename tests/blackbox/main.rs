@@ -38,6 +38,7 @@ mod proxy_faults;
 mod record_sizes;
 mod records;
 mod relays;
+mod second_factor;
 mod service_auth;
 mod sessions;
 mod subscription;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::account::testing::{Fault, TestAccounts};
 use crate::account::{
-    Account, ConfirmEmailError, DeletionError, EmailError, EmailTokenError, NewPasswordError, PlcChanges,
+    Account, ConfirmEmailError, DeletionError, EmailError, EmailTokenError, EmailUpdate, NewPasswordError, PlcChanges,
     PlcOperationError, ResetPasswordError, TokenError, UpdateEmailError,
 };
 use crate::mail::{Code, Language};
@@ -109,8 +109,14 @@ async fn five_wrong_tries_end_a_code() {
 async fn a_confirmed_address_is_changed_only_with_a_code() {
     let test = TestAccounts::open().await;
     let alice = alice(&test).await;
-    let update =
-        async |address: &str, token: Option<&str>| test.accounts.update_email(&alice, address.to_owned(), token).await;
+    let update = async |address: &str, token: Option<&str>| {
+        let change = EmailUpdate {
+            address: address.to_owned(),
+            factor: None,
+            token: token.map(str::to_owned),
+        };
+        test.accounts.update_email(&alice, change).await
+    };
     update("first@mail.test", None).await.unwrap();
     let confirmation = code(&test, &found(&test).await, Code::ConfirmEmail).await;
     test.accounts.confirm_email_by_code(&confirmation).await.unwrap();

@@ -9,6 +9,7 @@ use crate::account::{
     Account, AccountSearch, AccountStatus, Deletion, EmailError, Login, LoginError, NewPasswordError, RefreshError,
     Session, Takedown, TokenError,
 };
+use crate::mail::Language;
 
 async fn alice(test: &TestAccounts) -> Session {
     let invite = test.invite(2).await;
@@ -27,6 +28,8 @@ fn log_in(password: &str) -> Login {
         password: password.to_owned(),
         allow_takendown: false,
         from: None,
+        factor_token: None,
+        language: Language::English,
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::account::testing::TestAccounts;
 use crate::account::{Login, LoginError, RefreshError, Session, TokenError};
+use crate::mail::Language;
 use crate::store::StoreError;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -14,6 +15,8 @@ pub(super) fn login(identifier: &str, password: &str) -> Login {
         password: password.to_owned(),
         allow_takendown: false,
         from: None,
+        factor_token: None,
+        language: Language::English,
     }
 }
 

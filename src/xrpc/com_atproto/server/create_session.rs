@@ -6,6 +6,7 @@ use super::session_output::SessionOutput;
 use crate::account::{Login, LoginError};
 use crate::app::App;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::xrpc::mailed_code::{language, token_error};
 use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
@@ -22,6 +23,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         password: call.input.required_str("password")?.to_owned(),
         allow_takendown: call.input.flag("allowTakendown")?,
         from: call.meter().client().address(),
+        factor_token: call.input.optional_str("authFactorToken")?.map(str::to_owned),
+        language: language(&call),
     };
     let session = app.accounts.log_in(login).await.map_err(refusal)?;
     let document = app.accounts.document_for_session(&session.account.did).await;
@@ -32,6 +35,8 @@ fn refusal(error: LoginError) -> XrpcError {
     let message = error.to_string();
     match error {
         LoginError::Wrong | LoginError::TooLong => XrpcError::authentication_failed(message),
+        LoginError::FactorRequired => XrpcError::unauthorized("AuthFactorTokenRequired", message),
+        LoginError::Factor(error) => token_error(error),
         LoginError::TakenDown => XrpcError::unauthorized("AccountTakedown", message),
         LoginError::Password(_) => XrpcError::not_enough_resources(message),
         LoginError::Store(error) => XrpcError::internal(&error),

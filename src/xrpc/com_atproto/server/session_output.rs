@@ -13,6 +13,9 @@ pub(super) struct AccountOutput {
     handle: String,
     email: String,
     email_confirmed: bool,
+    /// Left out where it is false, as the reference does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    email_auth_factor: bool,
     active: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
@@ -52,6 +55,7 @@ impl From<&Account> for AccountOutput {
             handle: account.handle.to_string(),
             email: account.email.clone(),
             email_confirmed: account.email_confirmed,
+            email_auth_factor: account.email_factor,
             active: account.status.is_active(),
             status: account.status.word(),
             did_doc: None,

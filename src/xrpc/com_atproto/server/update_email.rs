@@ -1,8 +1,8 @@
-//! `com.atproto.server.updateEmail`: another e-mail address for the caller's account.
+//! `com.atproto.server.updateEmail`: another e-mail address for the caller's account, or its second factor on or off.
 
 use std::sync::Arc;
 
-use crate::account::UpdateEmailError;
+use crate::account::{EmailFactor, EmailUpdate, UpdateEmailError};
 use crate::app::App;
 use crate::server::auth::Status;
 use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
@@ -19,9 +19,13 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
-    let email = call.input.required_str("email")?.to_owned();
-    let token = call.input.optional_str("token")?;
-    match app.accounts.update_email(account, email, token).await {
+    let factor = call.input.optional_flag("emailAuthFactor")?;
+    let change = EmailUpdate {
+        address: call.input.required_str("email")?.to_owned(),
+        factor: factor.map(|on| if on { EmailFactor::On } else { EmailFactor::Off }),
+        token: call.input.optional_str("token")?.map(str::to_owned),
+    };
+    match app.accounts.update_email(account, change).await {
         Ok(()) => Ok(respond::empty()),
         Err(error) => Err(refusal(error)),
     }
@@ -30,6 +34,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 fn refusal(error: UpdateEmailError) -> XrpcError {
     match error {
         UpdateEmailError::TokenRequired => XrpcError::bad_request("TokenRequired", error.to_string()),
+        UpdateEmailError::NotConfirmed | UpdateEmailError::NoMail => XrpcError::invalid_request(error.to_string()),
         UpdateEmailError::Token(error) => token_error(error),
         UpdateEmailError::Email(error) => email_error(error),
     }

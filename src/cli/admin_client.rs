@@ -1,10 +1,16 @@
 //! The HTTP API of a running server, as its admin uses it.
 
+use std::time::Duration;
+
 use clap::Args;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use super::Outcome;
+use super::failure::{Cause, Failure};
 use crate::config::admin;
+
+/// No answer takes longer.
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Which server, and the admin's password.
 #[derive(Debug, Args)]
@@ -12,7 +18,7 @@ pub(super) struct AdminArguments {
     /// The server; by default the one on this machine at PDS_PORT.
     #[arg(long)]
     url: Option<String>,
-    /// The admin password; by default that of PDS_ADMIN_PASSWORD or PDS_ADMIN_PASSWORD_FILE.
+    /// The admin password; by default that of PDS_ADMIN_PASSWORD or PDS_ADMIN_PASSWORD_FILE, which other users of this machine do not see.
     #[arg(long)]
     admin_password: Option<String>,
 }
@@ -30,68 +36,83 @@ pub(super) fn local_url() -> String {
 }
 
 impl AdminClient {
-    pub(super) fn new(arguments: AdminArguments) -> Result<AdminClient, Box<dyn std::error::Error + Send + Sync>> {
+    pub(super) fn new(arguments: AdminArguments) -> Result<AdminClient, Failure> {
+        let refused = |error: &dyn std::fmt::Display| Failure::new(Cause::Refused, error.to_string());
         let password = match arguments.admin_password {
-            Some(password) => password,
-            None => admin::password()?.ok_or("set PDS_ADMIN_PASSWORD or give --admin-password")?,
+            Some(password) => Some(password),
+            None => admin::password().map_err(|error| refused(&error))?,
         };
+        let password = password.ok_or_else(|| Failure::new(Cause::Credentials, "set PDS_ADMIN_PASSWORD"))?;
         let url = arguments.url.unwrap_or_else(local_url).trim_end_matches('/').to_owned();
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
+        let http = http.map_err(|error| refused(&error))?;
         Ok(AdminClient { http, url, password })
     }
 
     /// A query for everybody.
-    pub(super) async fn query(
-        &self,
-        nsid: &str,
-        parameters: &[(&str, &str)],
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let request = self.http.get(format!("{}/xrpc/{nsid}", self.url)).query(parameters);
-        self.answer(nsid, request).await
+    pub(super) async fn query(&self, nsid: &str, parameters: &[(&str, &str)]) -> Result<Value, Failure> {
+        self.answer(nsid, self.get(nsid, parameters)).await
+    }
+
+    /// A query by the admin.
+    pub(super) async fn admin_query(&self, nsid: &str, parameters: &[(&str, &str)]) -> Result<Value, Failure> {
+        self.answer(nsid, self.as_admin(self.get(nsid, parameters))).await
     }
 
     /// A procedure for everybody: one that takes other credentials refuses the admin's.
-    pub(super) async fn procedure(
-        &self,
-        nsid: &str,
-        input: &Value,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let request = self.http.post(format!("{}/xrpc/{nsid}", self.url)).json(input);
-        self.answer(nsid, request).await
+    pub(super) async fn procedure(&self, nsid: &str, input: &Value) -> Result<Value, Failure> {
+        self.answer(nsid, self.post(nsid, input)).await
     }
 
-    async fn answer(
-        &self,
-        nsid: &str,
-        request: reqwest::RequestBuilder,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let answer = request.send().await?;
+    /// A procedure by the admin.
+    pub(super) async fn admin_procedure(&self, nsid: &str, input: &Value) -> Result<Value, Failure> {
+        self.answer(nsid, self.as_admin(self.post(nsid, input))).await
+    }
+
+    /// A fresh invite code.
+    pub(super) async fn invite_code(&self, uses: u32) -> Result<String, Failure> {
+        let nsid = "com.atproto.server.createInviteCode";
+        let answer = self.admin_procedure(nsid, &json!({"useCount": uses})).await?;
+        let code = answer["code"].as_str().map(str::to_owned);
+        code.ok_or_else(|| Failure::new(Cause::Refused, "the server gave no code"))
+    }
+
+    /// What the server says of the account that a DID or handle names, whatever its status.
+    pub(super) async fn account(&self, account: &str) -> Result<Value, Failure> {
+        let account = account.trim_start_matches('@');
+        self.admin_query("internal.pds.admin.getAccount", &[("account", account)])
+            .await
+    }
+
+    fn get(&self, nsid: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
+        self.http.get(format!("{}/xrpc/{nsid}", self.url)).query(parameters)
+    }
+
+    fn post(&self, nsid: &str, input: &Value) -> RequestBuilder {
+        self.http.post(format!("{}/xrpc/{nsid}", self.url)).json(input)
+    }
+
+    fn as_admin(&self, request: RequestBuilder) -> RequestBuilder {
+        request.basic_auth("admin", Some(&self.password))
+    }
+
+    async fn answer(&self, nsid: &str, request: RequestBuilder) -> Result<Value, Failure> {
+        let unreachable = |error: reqwest::Error| {
+            let message = format!("{} does not answer: {}", self.url, error.without_url());
+            Failure::new(Cause::Unreachable, message)
+        };
+        let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         let body: Value = answer.json().await.unwrap_or(Value::Null);
         if status.is_success() {
             return Ok(body);
         }
+        let cause = match (status, body["error"].as_str()) {
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Cause::Credentials,
+            (_, Some("NotFound")) => Cause::NotFound,
+            _ => Cause::Refused,
+        };
         let message = body["message"].as_str().unwrap_or("no reason given");
-        Err(format!("{nsid}: {status}: {message}").into())
+        Err(Failure::new(cause, format!("{nsid}: {status}: {message}")))
     }
-
-    /// A fresh invite code.
-    pub(super) async fn invite_code(&self, uses: u32) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-        let nsid = "com.atproto.server.createInviteCode";
-        let request = self
-            .http
-            .post(format!("{}/xrpc/{nsid}", self.url))
-            .json(&json!({"useCount": uses}));
-        let answer = self
-            .answer(nsid, request.basic_auth("admin", Some(&self.password)))
-            .await?;
-        Ok(answer["code"].as_str().ok_or("the server gave no code")?.to_owned())
-    }
-}
-
-/// Prints one line of tab-separated fields, for people and for `cut`.
-pub(super) fn print_fields(fields: &[&str]) -> Outcome {
-    use std::io::Write as _;
-    writeln!(std::io::stdout(), "{}", fields.join("\t"))?;
-    Ok(())
 }

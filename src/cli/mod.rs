@@ -3,15 +3,21 @@
 mod account;
 mod admin_client;
 mod dev;
+mod email;
+mod failure;
 mod healthcheck;
 mod invite;
 mod logging;
+mod print;
+mod prompt;
 mod relay;
 mod serve;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use failure::Failure;
 
 /// An AT Protocol Personal Data Server in one binary.
 #[derive(Debug, Parser)]
@@ -31,6 +37,9 @@ enum Verb {
     /// Accounts of a running server.
     #[command(subcommand)]
     Account(account::AccountVerb),
+    /// Whether mail leaves.
+    #[command(subcommand)]
+    Email(email::EmailVerb),
     /// Invite codes of a running server.
     #[command(subcommand)]
     Invite(invite::InviteVerb),
@@ -56,6 +65,7 @@ pub fn run() -> ExitCode {
             Verb::Serve => serve::run().await,
             Verb::Dev(arguments) => dev::run(arguments).await,
             Verb::Account(verb) => account::run(verb).await,
+            Verb::Email(verb) => email::run(verb).await,
             Verb::Invite(verb) => invite::run(verb).await,
             Verb::Relay(verb) => relay::run(verb).await,
             Verb::Healthcheck => healthcheck::run().await,
@@ -65,7 +75,8 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pds: {error}");
-            ExitCode::FAILURE
+            let failure = error.downcast_ref::<Failure>();
+            failure.map_or(ExitCode::FAILURE, |failure| failure.cause.status().into())
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::Outcome;
-use super::admin_client::print_fields;
+use super::print::print_fields;
 use crate::account::count_accounts;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;

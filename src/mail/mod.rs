@@ -1,6 +1,7 @@
 //! Mail to users: letters are put into a durable outbox inside the transaction that they tell of, and sent by a worker that tries again
 //! while the mail server is down. No request ever waits for a mail server.
 
+pub mod check;
 mod language;
 mod letter;
 mod outbox;
@@ -28,7 +29,7 @@ pub use language::Language;
 pub use letter::{Branding, Letter};
 pub use outbox::OutgoingMail;
 pub use sender::{MailServerError, Sender, TlsUse};
-pub use templates::{CONFIRM_EMAIL_PAGE, Code, RESET_PASSWORD_PAGE};
+pub use templates::{CONFIRM_EMAIL_PAGE, Code, RESET_PASSWORD_PAGE, UnknownPurpose};
 
 use transport::Transport;
 

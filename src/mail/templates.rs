@@ -25,6 +25,46 @@ pub enum Code {
     LogIn,
 }
 
+impl Code {
+    /// Every purpose.
+    pub const ALL: [Code; 6] = [
+        Code::ConfirmEmail,
+        Code::UpdateEmail,
+        Code::ResetPassword,
+        Code::DeleteAccount,
+        Code::PlcOperation,
+        Code::LogIn,
+    ];
+
+    /// Its name, such as `confirm-email`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::ConfirmEmail => "confirm-email",
+            Code::UpdateEmail => "update-email",
+            Code::ResetPassword => "reset-password",
+            Code::DeleteAccount => "delete-account",
+            Code::PlcOperation => "plc-operation",
+            Code::LogIn => "log-in",
+        }
+    }
+}
+
+/// A name that no purpose has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("codes are for: confirm-email, update-email, reset-password, delete-account, plc-operation, log-in")]
+pub struct UnknownPurpose;
+
+impl std::str::FromStr for Code {
+    type Err = UnknownPurpose;
+
+    fn from_str(name: &str) -> Result<Code, UnknownPurpose> {
+        Code::ALL
+            .into_iter()
+            .find(|code| code.name() == name)
+            .ok_or(UnknownPurpose)
+    }
+}
+
 /// A letter's subject and what it says before and after the code.
 struct Words {
     subject: &'static str,
@@ -169,15 +209,7 @@ mod tests {
 
     #[test]
     fn every_letter_brings_its_code_and_names_the_account() {
-        let all = [
-            Code::ConfirmEmail,
-            Code::UpdateEmail,
-            Code::ResetPassword,
-            Code::DeleteAccount,
-            Code::PlcOperation,
-            Code::LogIn,
-        ];
-        for (code, language) in all
+        for (code, language) in Code::ALL
             .into_iter()
             .flat_map(|code| [(code, Language::English), (code, Language::German)])
         {

@@ -61,12 +61,7 @@ impl Transport {
 }
 
 fn smtp(server: SmtpServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailServerError> {
-    let parameters = || {
-        TlsParameters::builder(server.host.clone())
-            .dangerous_accept_invalid_certs(server.any_certificate)
-            .build_rustls()
-            .map_err(|error| MailServerError::Tls(error.to_string()))
-    };
+    let parameters = || tls_parameters(&server);
     let tls = match server.tls {
         TlsUse::Always => Tls::Wrapper(parameters()?),
         TlsUse::StartTls => Tls::Required(parameters()?),
@@ -81,6 +76,14 @@ fn smtp(server: SmtpServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailSe
         builder = builder.credentials(Credentials::new(user, password.to_string()));
     }
     Ok(builder.build())
+}
+
+/// How connections to a server are encrypted.
+pub(super) fn tls_parameters(server: &SmtpServer) -> Result<TlsParameters, MailServerError> {
+    TlsParameters::builder(server.host.clone())
+        .dangerous_accept_invalid_certs(server.any_certificate)
+        .build_rustls()
+        .map_err(|error| MailServerError::Tls(error.to_string()))
 }
 
 /// The mail as it travels (RFC 5322). The recipient is one address and nothing else, whatever it looks like.

@@ -6,6 +6,7 @@ mod auth;
 mod blob_cursor;
 mod caller;
 mod com_atproto;
+mod internal_pds;
 mod invite_view;
 pub(crate) mod limits;
 mod mailed_code;
@@ -106,4 +107,7 @@ static METHODS: &[Method<App>] = &[
     com_atproto::temp::check_handle_availability::METHOD,
     com_atproto::temp::check_signup_queue::METHOD,
     com_atproto::temp::revoke_account_credentials::METHOD,
+    internal_pds::admin::clear_email_factor::METHOD,
+    internal_pds::admin::get_account::METHOD,
+    internal_pds::admin::issue_code::METHOD,
 ];

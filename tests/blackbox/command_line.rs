@@ -1,11 +1,12 @@
 //! The command line beside a running server.
 
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::TestApp;
-use crate::harness::ADMIN_PASSWORD;
+use crate::harness::{ADMIN_PASSWORD, SmtpMood, SmtpSink, password};
+use crate::{Answer, TestApp};
 
 /// Runs `pds` with these arguments and the admin password in the environment.
 fn pds(arguments: &[&str]) -> Output {
@@ -16,6 +17,28 @@ fn pds(arguments: &[&str]) -> Output {
         .env("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD)
         .output()
         .unwrap()
+}
+
+/// As [`pds`], with something to read.
+fn pds_with(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pds"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// The JSON that a verb prints.
+fn json_of(arguments: &[&str]) -> Value {
+    serde_json::from_str(&output(arguments)).unwrap()
 }
 
 /// The standard output of a verb that must succeed.
@@ -75,16 +98,180 @@ async fn invites_are_made() {
     input["inviteCode"] = json!(code);
     app.api.procedure("com.atproto.server.createAccount", &input).await.ok();
     let wrong = pds(&["invite", "create", "--url", &url, "--admin-password", "wrong"]);
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(wrong.status.code(), Some(4));
     let error = String::from_utf8(wrong.stderr).unwrap();
     assert!(error.contains("401"), "{error}");
     assert!(!error.contains("wrong\n") && !error.contains(ADMIN_PASSWORD), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invites_are_listed_and_disabled() {
+    let app = TestApp::start().await;
+    let url = format!("http://{}", app.api.address());
+    let code = json_of(&["invite", "create", "--uses", "3", "--json", "--url", &url]);
+    let code = code["code"].as_str().unwrap();
+    assert_eq!(
+        output(&["invite", "list", "--url", &url]),
+        format!("{code}\t0\t3\t-\tadmin")
+    );
+    output(&["invite", "disable", code, "--url", &url]);
+    let listed = json_of(&["invite", "list", "--json", "--url", &url]);
+    assert_eq!(
+        (&listed[0]["code"], &listed[0]["disabled"]),
+        (&json!(code), &json!(true))
+    );
+    for (arguments, status) in [(&["x-aaaaa-aaaaa"][..], 5), (&[], 1)] {
+        let arguments = [&["invite", "disable", "--url", &url], arguments].concat();
+        assert_eq!(pds(&arguments).status.code(), Some(status), "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_are_looked_at_and_changed() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let did = alice.did.as_str();
+    let url = format!("http://{}", app.api.address());
+    let run = |arguments: &[&str]| json_of(&[arguments, &["--json", "--url", &url]].concat());
+
+    let info = run(&["account", "info", "@alice.test"]);
+    assert_eq!(
+        (&info["did"], &info["email"]),
+        (&json!(did), &json!("alice@mail.example.com"))
+    );
+    assert_eq!(
+        (&info["status"], &info["emailConfirmed"]),
+        (&json!("active"), &json!(false))
+    );
+    let lines = output(&["account", "info", did, "--url", &url]);
+    assert!(
+        lines.contains("handle\talice.test\n") && lines.contains("emailAuthFactor\tfalse"),
+        "{lines}"
+    );
+
+    let taken = run(&["account", "takedown", "alice.test", "--ref", "case 1"]);
+    assert_eq!(taken, json!({"did": did, "status": "takendown"}));
+    assert_eq!(run(&["account", "list"])[0]["status"], "takendown");
+    alice.session().await.refused(401, "AccountTakedown");
+    assert_eq!(run(&["account", "untakedown", did])["status"], "active");
+
+    run(&["account", "update-handle", did, "alicia.test"]);
+    run(&["account", "update-email", "alicia.test", "alicia@mail.example.com"]);
+    let log_in = async |password: &str| {
+        let input = json!({"identifier": "alicia@mail.example.com", "password": password});
+        app.api.procedure("com.atproto.server.createSession", &input).await
+    };
+    log_in(&password("alice")).await.ok();
+    let generated = run(&["account", "reset-password", "alicia.test", "--generate"]);
+    log_in(generated["password"].as_str().unwrap()).await.ok();
+    let asked = pds_with(&["account", "reset-password", did, "--url", &url], "typed in\n");
+    assert!(asked.status.success(), "{asked:?}");
+    assert!(!String::from_utf8_lossy(&asked.stdout).contains("typed in"));
+    assert_eq!(log_in("typed in").await.ok()["handle"], "alicia.test");
+
+    let delete = ["account", "delete", "alicia.test", "--url", &url];
+    let kept = pds_with(&delete, "no\n");
+    assert_eq!(kept.status.code(), Some(1));
+    assert!(pds_with(&delete, "alicia.test\n").status.success());
+    let gone = pds(&["account", "info", did, "--url", &url]);
+    assert_eq!(gone.status.code(), Some(5));
+    assert_eq!(output(&["account", "list", "--url", &url]), "");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_are_handed_over_where_there_is_no_mail() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let url = format!("http://{}", app.api.address());
+    let code = |purpose: &str| output(&["account", "code", "alice.test", purpose, "--url", &url]);
+    let confirm = json!({"email": "alice@mail.example.com", "token": code("confirm-email")});
+    alice.call("com.atproto.server.confirmEmail", &confirm).await.ok();
+    let reset = json!({"token": code("reset-password"), "password": "new"});
+    app.api.procedure("com.atproto.server.resetPassword", &reset).await.ok();
+    let delete = json!({"did": alice.did.as_str(), "password": "new", "token": code("delete-account")});
+    output(&["account", "clear-second-factor", "alice.test", "--url", &url]);
+    app.api
+        .procedure("com.atproto.server.deleteAccount", &delete)
+        .await
+        .ok();
+
+    let wrong = pds(&["account", "code", "alice.test", "nonsense", "--url", &url]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("confirm-email, update-email"));
+    let request = app.api.post("internal.pds.admin.issueCode").bearer_auth(&alice.access);
+    let input = json!({"account": "alice.test", "purpose": "log-in"});
+    Answer::to(request.json(&input))
+        .await
+        .unwrap()
+        .refused(401, "AuthenticationRequired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_is_tried_step_by_step() {
+    let app = TestApp::start().await;
+    let sink = SmtpSink::start().await;
+    let test = |settings: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pds"));
+        command
+            .args(["email", "test", "you@mail.example.com"])
+            .args(arguments)
+            .env_clear();
+        command
+            .envs(app.settings())
+            .envs(settings.iter().copied())
+            .output()
+            .unwrap()
+    };
+    let sink_url = sink.url();
+    let (host, port) = sink_url.trim_start_matches("smtp://").split_once(':').unwrap();
+    let sender = ("PDS_EMAIL_FROM_ADDRESS", "noreply@pds.test");
+    let server = [
+        ("PDS_EMAIL_SMTP_HOST", host),
+        ("PDS_EMAIL_SMTP_PORT", port),
+        ("PDS_EMAIL_SMTP_TLS", "none"),
+        sender,
+    ];
+    let good = test(&server, &[]);
+    let said = String::from_utf8(good.stdout).unwrap();
+    assert!(good.status.success(), "{said}");
+    let steps: Vec<_> = said.lines().filter_map(|line| line.split('\t').nth(1)).collect();
+    assert_eq!(steps, ["dns", "connect", "tls", "login", "from", "recipient", "send"]);
+    assert_eq!(sink.mail(0).await.to, ["you@mail.example.com"]);
+
+    let fails = |settings: &[(&str, &str)], step: &str| {
+        let output = test(settings, &["--json"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(said["failed"]["step"], step, "{said}");
+        assert!(said["failed"]["advice"].as_str().unwrap().len() > 20);
+        assert!(!output.stderr.is_empty());
+    };
+    fails(&[("PDS_EMAIL_SMTP_URL", "smtp://nowhere.invalid"), sender], "dns");
+    fails(&[("PDS_EMAIL_SMTP_URL", "smtp://127.0.0.1:1"), sender], "connect");
+    let url = format!("{}?requireTLS=true", sink.url());
+    fails(&[("PDS_EMAIL_SMTP_URL", &url), sender], "tls");
+    let url = sink.url().replace("//", "//user:secret@");
+    fails(&[("PDS_EMAIL_SMTP_URL", &url), sender], "login");
+    sink.set(SmtpMood::Refusing);
+    fails(&server, "recipient");
+    let unset = test(&[], &[]);
+    assert!(String::from_utf8_lossy(&unset.stderr).contains("set PDS_EMAIL_SMTP_URL"));
 }
 
 #[test]
 fn what_cannot_be_done_is_said() {
     for arguments in [
         &["account", "list", "--url", "http://127.0.0.1:1"][..],
+        &[
+            "account",
+            "create",
+            "--email",
+            "a@mail.example.com",
+            "--handle",
+            "a.test",
+            "--password",
+            "x",
+        ],
         &["healthcheck"],
         &["nonsense"],
         &["serve", "x"],
@@ -97,5 +284,7 @@ fn what_cannot_be_done_is_said() {
             "{output:?}"
         );
     }
+    let silent = pds(&["account", "list", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(silent.status.code(), Some(3));
     assert!(output(&["--version"]).starts_with("pds 0."));
 }

@@ -1,0 +1,44 @@
+//! Questions to whoever sits at the terminal. Without a terminal, answers are lines of the standard input.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+/// The longest answer, in bytes.
+const MAX_ANSWER: u64 = 4_096;
+
+/// Asks for a new password: twice and unseen at a terminal, else once.
+///
+/// # Errors
+/// If there is no answer, or two different ones.
+pub(super) fn new_password() -> io::Result<String> {
+    if !io::stdin().is_terminal() {
+        return read_line();
+    }
+    let password = rpassword::prompt_password("New password: ")?;
+    let again = rpassword::prompt_password("Again: ")?;
+    if password != again {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the two are not the same"));
+    }
+    checked(password)
+}
+
+/// Asks whether something is really to be done: only `expected` means yes.
+///
+/// # Errors
+/// If there is no answer.
+pub(super) fn confirmed(question: &str, expected: &str) -> io::Result<bool> {
+    write!(io::stderr(), "{question} Type {expected} to go on: ")?;
+    Ok(read_line()? == expected)
+}
+
+fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::Read::take(io::stdin().lock(), MAX_ANSWER).read_line(&mut line)?;
+    checked(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn checked(answer: String) -> io::Result<String> {
+    if answer.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there is no answer"));
+    }
+    Ok(answer)
+}

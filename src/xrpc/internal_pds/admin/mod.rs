@@ -1,0 +1,18 @@
+//! `internal.pds.admin.*`: what the operator needs beside `com.atproto.admin.*`.
+
+pub(in crate::xrpc) mod clear_email_factor;
+pub(in crate::xrpc) mod get_account;
+pub(in crate::xrpc) mod issue_code;
+
+use atproto_data::AtIdentifier;
+
+use crate::account::Account;
+use crate::app::App;
+use crate::server::XrpcError;
+
+/// The account that a DID or handle names, whatever its status.
+async fn find(app: &App, identifier: &AtIdentifier) -> Result<Account, XrpcError> {
+    let account = app.accounts.find(identifier).await;
+    let account = account.map_err(|error| XrpcError::internal(&error))?;
+    account.ok_or_else(|| XrpcError::bad_request("NotFound", format!("Account does not exist: {identifier}")))
+}

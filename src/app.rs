@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::account::{AccountServices, AccountSettings, Accounts, InviteEarning};
+use crate::appview::local::ImageUrls;
 use crate::appview::{AppView, AppViewSettings};
 use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
 use crate::clock::{Clock, SystemClock};
@@ -245,6 +246,11 @@ impl App {
         }
     }
 
+    /// Microseconds since 1970.
+    pub(crate) fn now_micros(&self) -> i64 {
+        self.clock.now_micros()
+    }
+
     /// Seconds since 1970.
     pub(crate) fn now_seconds(&self) -> i64 {
         const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -291,6 +297,10 @@ fn appview_settings(config: &Config) -> AppViewSettings {
         moderation_service: config.reports.moderation_service.clone(),
         report_service: config.reports.report_service.clone(),
         proxy: config.proxy.clone(),
+        images: ImageUrls {
+            pattern: config.appview.cdn_url_pattern.clone(),
+            own_url: config.service.public_url.clone(),
+        },
         own_did: config.service.did.clone(),
         own_url: config.service.public_url.clone(),
     }

@@ -12,6 +12,7 @@ use reqwest::Response;
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::decode::Undecoded;
 use super::{AppView, Reply, decode, headers};
 use crate::server::XrpcError;
 
@@ -27,7 +28,7 @@ pub struct ReadAnswer {
     pub headers: HeaderMap,
     /// Its body as it came.
     pub encoded: Vec<u8>,
-    /// Its body without its encoding; none if that cannot be undone within the limit.
+    /// Its body without its encoding; none if that cannot be undone.
     pub body: Option<Vec<u8>>,
 }
 
@@ -55,13 +56,17 @@ impl AppView {
     /// Reads an answer as a whole.
     ///
     /// # Errors
-    /// 502 if it is larger than the limit or breaks off, 504 if it stops coming.
+    /// 502 if it is larger than the limit, encoded or not, or breaks off, 504 if it stops coming.
     pub async fn read(&self, reply: Reply) -> Result<ReadAnswer, XrpcError> {
         let proxy = &self.settings.proxy;
         let headers = reply.response.headers().clone();
         let encoded = read(reply.response, proxy.max_response_bytes, proxy.body_timeout).await?;
         let limit = usize::try_from(proxy.max_response_bytes).unwrap_or(usize::MAX);
-        let body = decode::decode(&headers, encoded.clone(), limit);
+        let body = match decode::decode(&headers, encoded.clone(), limit) {
+            Ok(body) => Some(body),
+            Err(Undecoded::Unreadable) => None,
+            Err(Undecoded::TooLarge) => return Err(too_large()),
+        };
         Ok(ReadAnswer { headers, encoded, body })
     }
 }
@@ -93,7 +98,7 @@ pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Dura
     let said = if is_json(&response_headers) {
         let bytes = read(response, max_bytes, body_timeout).await.ok();
         let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let bytes = bytes.and_then(|bytes| decode::decode(&response_headers, bytes, limit));
+        let bytes = bytes.and_then(|bytes| decode::decode(&response_headers, bytes, limit).ok());
         bytes.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
     } else {
         None

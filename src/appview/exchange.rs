@@ -1,6 +1,6 @@
 //! Sending a call to a service and waiting for its answer to begin.
 
-use atproto_data::Nsid;
+use atproto_data::{Nsid, Tid};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode};
 use futures_util::StreamExt as _;
@@ -16,6 +16,9 @@ use crate::server::body::streaming_fault;
 
 /// The largest body that is passed on, in bytes. It is not kept in memory.
 const MAX_BODY_BYTES: usize = 128 << 20;
+
+/// Says up to which rev the AppView has seen the repo of the account that asks.
+pub const REPO_REV: &str = "atproto-repo-rev";
 
 /// A call on its way out.
 pub struct Outgoing<'a> {
@@ -39,9 +42,11 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The answer's headers, all of them.
-    pub fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+    /// The rev of the account's repo that the AppView has seen, if the answer is JSON and says so.
+    pub fn repo_rev(&self) -> Option<Tid> {
+        let headers = self.response.headers();
+        let rev = headers.get(REPO_REV).filter(|_| answer::is_json(headers))?;
+        rev.to_str().ok()?.parse().ok()
     }
 }
 

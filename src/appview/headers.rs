@@ -2,6 +2,8 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::REPO_REV;
+
 /// Headers of a request that a service gets as they are.
 const REQUEST: [HeaderName; 3] = [
     header::ACCEPT_LANGUAGE,
@@ -21,7 +23,7 @@ const ANSWER_BODY: [HeaderName; 4] = [
 ];
 /// Further headers of an answer that a client gets, of errors too.
 const ANSWER: [HeaderName; 3] = [
-    HeaderName::from_static("atproto-repo-rev"),
+    HeaderName::from_static(REPO_REV),
     HeaderName::from_static("atproto-content-labelers"),
     header::RETRY_AFTER,
 ];

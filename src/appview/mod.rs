@@ -4,6 +4,7 @@ mod answer;
 mod decode;
 mod exchange;
 mod headers;
+pub mod local;
 mod proxy_header;
 mod service;
 
@@ -17,9 +18,10 @@ use tokio::sync::Semaphore;
 use crate::config::{ProxyConfig, Upstream};
 use crate::identity::DidDocuments;
 use crate::outbound::GuardedClient;
+use local::ImageUrls;
 
 pub use answer::ReadAnswer;
-pub use exchange::{Outgoing, Reply};
+pub use exchange::{Outgoing, REPO_REV, Reply};
 pub use headers::{Encoding, passed_on};
 pub use service::{ProxyTo, Service};
 
@@ -43,6 +45,8 @@ pub struct AppViewSettings {
     pub report_service: Option<Upstream>,
     /// Limits (`PDS_PROXY_*`).
     pub proxy: ProxyConfig,
+    /// Where images are.
+    pub images: ImageUrls,
     /// Our own DID, which is not called.
     pub own_did: Did,
     /// Our own origin, such as `https://pds.example.com`, which is not called either.
@@ -97,6 +101,11 @@ impl AppView {
     /// The AppView, if there is one.
     pub fn appview(&self) -> Option<&Upstream> {
         self.settings.appview.as_ref()
+    }
+
+    /// Where images are.
+    pub fn images(&self) -> &ImageUrls {
+        &self.settings.images
     }
 
     /// Which encodings are asked for where an answer may have to be read.

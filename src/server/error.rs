@@ -185,6 +185,12 @@ impl XrpcError {
         self.headers.push((name, value));
         self
     }
+
+    /// A header that was added, by its lower-case name.
+    pub fn header(&self, name: &str) -> Option<&HeaderValue> {
+        let (_, value) = self.headers.iter().find(|(added, _)| added == name)?;
+        Some(value)
+    }
 }
 
 impl IntoResponse for XrpcError {

@@ -35,6 +35,7 @@ mod preferences;
 mod process;
 mod proxy;
 mod proxy_faults;
+mod read_after_write;
 mod record_sizes;
 mod records;
 mod relays;

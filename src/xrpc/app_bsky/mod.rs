@@ -3,3 +3,4 @@
 pub(super) mod actor;
 pub(super) mod feed;
 pub(super) mod notification;
+mod read_after_write;

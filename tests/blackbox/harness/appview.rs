@@ -115,6 +115,15 @@ impl AppView {
         self.0.behaviours.lock().unwrap().insert(nsid.to_owned(), behaviour);
     }
 
+    /// Answers a method with this JSON from now on, as an AppView that has seen an account's repo up to `rev`.
+    pub(crate) fn says(&self, nsid: &str, rev: &str, body: &Value) {
+        let headers = vec![
+            ("content-type", "application/json; charset=utf-8".to_owned()),
+            ("atproto-repo-rev", rev.to_owned()),
+        ];
+        self.behaves(nsid, Behaviour::Say(200, headers, body.to_string().into_bytes()));
+    }
+
     /// What it has been asked, oldest first: `{method, nsid, query, headers, token, body}`.
     pub(crate) fn calls(&self) -> Vec<Value> {
         self.0.calls.lock().unwrap().clone()

@@ -1,0 +1,29 @@
+//! `app.bsky.feed.getTimeline`: the timeline from the AppView, with the account's own newest posts.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::appview::local::feed;
+use crate::server::{Access, Auth, Method, XrpcResult};
+use crate::xrpc::Call;
+use crate::xrpc::app_bsky::read_after_write::{Asked, ask, is_first_page};
+
+const NSID: &str = "app.bsky.feed.getTimeline";
+
+pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::STANDARD), |app, call| {
+    Box::pin(handle(app, call))
+});
+
+async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let account = &call.caller.access()?.account;
+    let mut behind = match ask(&app, &call.parts, account, NSID).await? {
+        Asked::Current(answer) => return Ok(answer),
+        Asked::Behind(behind) => behind,
+    };
+    if is_first_page(&call.params)? {
+        let missing = feed::missing(&behind.body, &behind.local.posts);
+        let views = behind.views(&missing).await;
+        feed::insert(&mut behind.body, views);
+    }
+    behind.respond()
+}

@@ -1,8 +1,10 @@
-// Stands in for the AppView on loopback port APPVIEW_PORT. It accepts a call only with a service token that the network's
-// own library finds good, and answers with the profile of the account that signed the token.
+// Stands in for the AppView, the chat service, the push service and a labeler on loopback port APPVIEW_PORT. It accepts a call only
+// with a service token that the network's own library finds good. `/seen?did=…&rev=…` tells it up to which rev it has seen an
+// account's repo.
 import http from 'node:http'
 import { IdResolver, getHandle } from '@atproto/identity'
 import { verifyJwt } from '@atproto/xrpc-server'
+import { answers } from './answers.mjs'
 
 const port = Number(process.env.APPVIEW_PORT)
 const did = `did:web:localhost%3A${port}`
@@ -11,38 +13,65 @@ const { did: didResolver } = new IdResolver({ plcUrl: process.env.PLC_URL, fetch
 const didDocument = {
   '@context': ['https://www.w3.org/ns/did/v1'],
   id: did,
-  service: [{ id: '#bsky_appview', type: 'BskyAppView', serviceEndpoint: `http://localhost:${port}` }],
+  service: ['bsky_appview', 'bsky_chat', 'bsky_notif', 'atproto_labeler'].map((id) => ({
+    id: `#${id}`,
+    type: 'Service',
+    serviceEndpoint: `http://localhost:${port}`,
+  })),
 }
+
+/** The DID of a feed's generator: `getFeed` comes with a token for it. */
+const FEED_GENERATOR = 'did:web:feeds.example.com'
+
+/** The rev up to which each account's repo has been seen. */
+const seen = new Map()
 
 /** The DID that signed the request's service token; rejects if the token is not good for this method and service. */
 async function caller(request, nsid) {
   const token = (request.headers.authorization ?? '').replace(/^Bearer /, '')
-  const payload = await verifyJwt(token, null, nsid, (iss, fresh) => didResolver.resolveAtprotoKey(iss, fresh))
-  if (payload.aud !== did && payload.aud !== `${did}#bsky_appview`) throw new Error(`token is for ${payload.aud}`)
+  const isFeed = nsid === 'app.bsky.feed.getFeed'
+  const lxm = isFeed ? 'app.bsky.feed.getFeedSkeleton' : nsid
+  const payload = await verifyJwt(token, null, lxm, (iss, fresh) => didResolver.resolveAtprotoKey(iss, fresh))
+  const wanted = isFeed ? FEED_GENERATOR : did
+  if (payload.aud !== wanted) throw new Error(`token is for ${payload.aud}, not ${wanted}`)
   return payload.iss
+}
+
+async function body(request) {
+  const chunks = []
+  for await (const chunk of request) chunks.push(chunk)
+  return chunks.length === 0 ? {} : JSON.parse(Buffer.concat(chunks))
 }
 
 async function answer(request) {
   const url = new URL(request.url, `http://localhost:${port}`)
+  const params = Object.fromEntries(url.searchParams)
   if (url.pathname === '/.well-known/did.json') return [200, didDocument]
+  if (url.pathname === '/seen') {
+    seen.set(params.did, params.rev)
+    return [200, {}]
+  }
   const nsid = url.pathname.replace('/xrpc/', '')
-  let viewer
+  // Anybody may ask for records: here, all are feeds of one generator.
+  if (nsid === 'com.atproto.repo.getRecord') return [200, { uri: 'at://x', value: { did: FEED_GENERATOR } }]
+  let iss
   try {
-    viewer = await caller(request, nsid)
+    iss = await caller(request, nsid)
   } catch (error) {
     return [401, { error: 'BadServiceToken', message: String(error) }]
   }
-  if (nsid !== 'app.bsky.actor.getProfile') return [404, { error: 'XRPCNotSupported', message: nsid }]
-  const actor = url.searchParams.get('actor')
-  if (actor === 'nobody.test') return [400, { error: 'InvalidRequest', message: 'Profile not found' }]
-  const handle = getHandle(await didResolver.ensureResolve(viewer))
-  return [200, { $type: 'app.bsky.actor.defs#profileViewDetailed', did: viewer, handle, displayName: `asked for ${actor}` }]
+  if (!(nsid in answers)) return [404, { error: 'XRPCNotSupported', message: nsid }]
+  if (params.actor === 'nobody.test') return [400, { error: 'InvalidRequest', message: 'Profile not found' }]
+  const handle = getHandle(await didResolver.ensureResolve(iss))
+  const viewer = { $type: 'app.bsky.actor.defs#profileViewDetailed', did: iss, handle }
+  return [200, answers[nsid](request.method === 'POST' ? await body(request) : params, viewer), seen.get(iss)]
 }
 
 http
   .createServer(async (request, response) => {
-    const [status, body] = await answer(request)
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    const [status, body, rev] = await answer(request)
+    const headers = { ...(body && { 'content-type': 'application/json' }), ...(rev && { 'atproto-repo-rev': rev }) }
+    response.writeHead(status, headers).end(body && JSON.stringify(body))
   })
   .listen(port, 'localhost')
 process.on('SIGTERM', () => process.exit(0))

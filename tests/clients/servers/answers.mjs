@@ -1,0 +1,41 @@
+// What the stand-in AppView, chat service, feed generators' AppView and labeler answer, in the shapes of their lexicons. `viewer` is
+// the profile of the account that asks.
+const nothing = () => undefined
+
+export const answers = {
+  'app.bsky.actor.getProfile': ({ actor }, viewer) => ({ ...viewer, displayName: `asked for ${actor}` }),
+  'app.bsky.actor.getProfiles': (_, viewer) => ({ profiles: [viewer] }),
+  'app.bsky.actor.searchActorsTypeahead': () => ({ actors: [] }),
+  'app.bsky.ageassurance.getState': () => ({ state: { status: 'unknown', access: 'unknown' }, metadata: {} }),
+  'app.bsky.bookmark.createBookmark': nothing,
+  'app.bsky.draft.getDrafts': () => ({ drafts: [] }),
+  'app.bsky.feed.getAuthorFeed': () => ({ feed: [] }),
+  'app.bsky.feed.getFeed': () => ({ feed: [] }),
+  'app.bsky.feed.getFeedGenerators': () => ({ feeds: [] }),
+  'app.bsky.feed.getPosts': () => ({ posts: [] }),
+  'app.bsky.feed.getTimeline': () => ({ feed: [], cursor: 'more' }),
+  'app.bsky.feed.searchPostsV2': () => ({ posts: [] }),
+  'app.bsky.graph.getFollows': (_, viewer) => ({ subject: viewer, follows: [] }),
+  'app.bsky.graph.getSuggestedFollowsByActor': () => ({ suggestions: [] }),
+  'app.bsky.labeler.getServices': () => ({ views: [] }),
+  'app.bsky.notification.listNotifications': () => ({ notifications: [] }),
+  'app.bsky.notification.registerPush': nothing,
+  'app.bsky.notification.updateSeen': nothing,
+  'app.bsky.unspecced.getConfig': () => ({ checkEmailConfirmed: false }),
+  'app.bsky.unspecced.getOnboardingSuggestedStarterPacks': () => ({ starterPacks: [] }),
+  'app.bsky.unspecced.getPostThreadV2': () => ({ thread: [], hasOtherReplies: false }),
+  'app.bsky.unspecced.getSuggestedOnboardingUsers': () => ({ actors: [] }),
+  'chat.bsky.actor.deleteAccount': () => ({}),
+  'chat.bsky.actor.getStatus': () => ({ chatDisabled: false, canCreateGroups: true, groupMemberLimit: 50 }),
+  'chat.bsky.convo.getConvoAvailability': () => ({ canChat: true }),
+  'chat.bsky.convo.getLog': () => ({ logs: [] }),
+  'chat.bsky.convo.getUnreadCounts': () => ({ unreadAcceptedConvos: 0, unreadRequestConvos: 0 }),
+  'chat.bsky.convo.listConvos': () => ({ convos: [] }),
+  'com.atproto.moderation.createReport': (report, viewer) => ({
+    id: 1,
+    reasonType: report.reasonType,
+    subject: report.subject,
+    reportedBy: viewer.did,
+    createdAt: '2026-01-01T00:00:00.000Z',
+  }),
+}

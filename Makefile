@@ -76,6 +76,9 @@ bench: ## Measure the server; REFERENCE=1 measures the reference server beside i
 # Sets the reference up if that was not done with these packages; uses a PLC directory that is running already.
 bench-reference:
 	@cmp -s $(REFERENCE_DIR)/package-lock.json $(REFERENCE_CACHE)/package-lock.json || $(REFERENCE_DIR)/setup.sh
+	REFERENCE_DIR=$(abspath $(REFERENCE_DIR)) LOG_ENABLED=true LOG_LEVEL=$(LOG_LEVEL) \
+	  cargo run --quiet --release --locked --package pds-bench -- \
+	  benches/reference.sh --data-dir $(BENCH_DIR) --records 200 --only proxied
 	@$(REFERENCE_DIR)/start.sh plc; started=$$?; \
 	PDS_CMD='$(RELEASE_BINARY) serve' $(REFERENCE_DIR)/bench.sh $(BENCH_REFERENCE); status=$$?; \
 	[ $$started -ne 0 ] || $(REFERENCE_DIR)/stop.sh plc; exit $$status

@@ -13,6 +13,7 @@ use crate::plc_directory;
 use crate::process::{self, Server, Setup};
 use crate::requests;
 use crate::table::{Table, millis};
+use crate::upstream;
 
 /// Writers at once in the case of many.
 const WRITERS: usize = 50;
@@ -40,7 +41,12 @@ struct Bench<'o> {
 pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     let directory = tempfile::tempdir_in(&options.data_dir)?;
     let data = directory.path().join("data");
-    let setup = Setup::new(&options.binary, &data, plc_directory::start().await?)?;
+    let setup = Setup::new(
+        &options.binary,
+        &data,
+        plc_directory::start().await?,
+        upstream::start().await?,
+    )?;
     let mut bench = Bench {
         options,
         setup,
@@ -101,6 +107,11 @@ impl Bench<'_> {
         self.case(server, "createRecord, 1 writer", 1, NO_LIMIT, create).await?;
         let create = Arc::new(move |writer: usize, number| requests::create_record(&writers[writer], number));
         self.case(server, "createRecord, 50 writers", WRITERS, NO_LIMIT, create)
+            .await?;
+
+        let reader = large.clone();
+        let ask = Arc::new(move |_, _| requests::proxied(&reader));
+        self.case(server, "proxied GET of 30 KB", READERS, NO_LIMIT, ask)
             .await?;
 
         let rkeys = self.fill(server, &large).await?;

@@ -13,6 +13,7 @@ mod plc_directory;
 mod process;
 mod requests;
 mod table;
+mod upstream;
 
 use std::process::ExitCode;
 

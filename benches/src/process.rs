@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::connection::Connection;
-use crate::requests;
+use crate::{requests, upstream};
 
 /// A server that is not up, or not gone, by then has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,6 +22,8 @@ pub(crate) struct Setup {
     pub(crate) binary: PathBuf,
     pub(crate) data_directory: PathBuf,
     pub(crate) plc_url: String,
+    /// Where proxied calls go.
+    pub(crate) appview_url: String,
     pub(crate) address: SocketAddr,
 }
 
@@ -34,13 +36,19 @@ pub(crate) struct Server {
 
 impl Setup {
     /// A server on a free port of loopback.
-    pub(crate) fn new(binary: &Path, data_directory: &Path, plc_url: String) -> Result<Setup, Error> {
+    pub(crate) fn new(
+        binary: &Path,
+        data_directory: &Path,
+        plc_url: String,
+        appview_url: String,
+    ) -> Result<Setup, Error> {
         // The port is free again when the listener is dropped; a port of the system's choice is not given out again soon.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         Ok(Setup {
             binary: binary.to_owned(),
             data_directory: data_directory.to_owned(),
             plc_url,
+            appview_url,
             address,
         })
     }
@@ -93,6 +101,8 @@ impl Setup {
             .env("PDS_DATA_DIRECTORY", &self.data_directory)
             .env("PDS_BLOBSTORE_DISK_LOCATION", self.data_directory.join("blobs"))
             .env("PDS_DID_PLC_URL", &self.plc_url)
+            .env("PDS_BSKY_APP_VIEW_URL", &self.appview_url)
+            .env("PDS_BSKY_APP_VIEW_DID", upstream::DID)
             .env("PDS_SERVICE_HANDLE_DOMAINS", ".test")
             .env("PDS_DEV_MODE", "true")
             .env("PDS_INVITE_REQUIRED", "false")

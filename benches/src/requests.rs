@@ -61,6 +61,12 @@ pub(crate) fn get_record(account: &Account, rkey: &str) -> Prepared {
     ))
 }
 
+/// A query that the AppView answers.
+pub(crate) fn proxied(account: &Account) -> Prepared {
+    let path = "/xrpc/app.bsky.feed.getActorFeeds?actor=somebody.example.com";
+    request(Method::GET, path, Some(&account.authorization), Bytes::new())
+}
+
 pub(crate) fn get_repo(account: &Account) -> Prepared {
     get(&format!("/xrpc/com.atproto.sync.getRepo?did={}", account.did))
 }

@@ -230,18 +230,16 @@ impl App {
         } else {
             Phase::Ready
         };
-        let reasons = [("disk", self.store.writes_stopped()), ("mail", self.mail.is_failing())];
+        let reasons = [
+            ("disk", self.store.writes_stopped()),
+            ("mail", self.mail.is_failing()),
+            ("client_addresses", self.limiter.clients_are_hidden()),
+        ];
         let degraded = reasons.into_iter().filter(|(_, is_so)| *is_so);
         let degraded = degraded.map(|(reason, _)| reason.to_owned()).collect();
-        let notes = if self.limiter.clients_are_hidden() {
-            vec!["client addresses hidden by a proxy: limits on addresses not enforced".to_owned()]
-        } else {
-            Vec::new()
-        };
         Health {
             phase,
             degraded,
-            notes,
             ..Health::good()
         }
     }

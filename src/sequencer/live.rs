@@ -20,7 +20,7 @@ pub(super) struct Live {
 struct Buffer {
     events: VecDeque<SequencedEvent>,
     bytes: usize,
-    /// All events after this seq are in `events`.
+    /// All events after this seq are in `events`, but those that went with their account.
     floor: i64,
 }
 
@@ -76,6 +76,19 @@ impl Live {
         Window::Events(buffer.events.range(start..).take(max).cloned().collect())
     }
 
+    /// Removes events that are to be told to nobody any more. `seqs` in ascending order.
+    pub(super) fn forget(&self, seqs: &[i64]) {
+        let mut buffer = self.lock();
+        let Buffer { events, bytes, .. } = &mut *buffer;
+        events.retain(|event| {
+            let stays = seqs.binary_search(&event.seq).is_err();
+            if !stays {
+                *bytes -= event.frame.len();
+            }
+            stays
+        });
+    }
+
     /// The seq after which all events are in the buffer.
     pub(super) fn floor(&self) -> i64 {
         self.lock().floor
@@ -89,5 +102,34 @@ impl Live {
     fn lock(&self) -> MutexGuard<'_, Buffer> {
         // Nothing panics while holding it; if something did, the buffer would still be in order.
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(seq: i64) -> SequencedEvent {
+        SequencedEvent {
+            seq,
+            time: seq,
+            frame: vec![0; 10].into(),
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_told_to_nobody_and_nothing_else_is_missed() {
+        let live = Live::new(0, 100);
+        live.publish((1..=5).map(event).collect());
+        live.forget(&[2, 3, 9]);
+        let seqs = |cursor| match live.after(cursor, 10) {
+            Window::Events(events) => events.iter().map(|event| event.seq).collect(),
+            Window::Older => Vec::new(),
+        };
+        assert_eq!(seqs(0), [1, 4, 5]);
+        assert_eq!(seqs(2), [4, 5]);
+        assert_eq!(live.lock().bytes, 30);
+        live.publish(vec![event(6)]);
+        assert_eq!(seqs(4), [5, 6]);
     }
 }

@@ -15,7 +15,7 @@ const CHAIN: &str = "WITH RECURSIVE chain (seq, previous) AS (\
      SELECT seq, previous FROM chain LIMIT $2";
 
 impl Sequencer {
-    /// Removes up to 500 of the events of an account before its event `last`; says whether any are left.
+    /// Removes up to 500 of the events of an account before its event `last`, from the log and from memory; says whether any are left.
     ///
     /// # Errors
     /// If the database fails; what was removed until then stays removed.
@@ -23,23 +23,36 @@ impl Sequencer {
         let purged = self
             .store
             .change(move |tx| Box::pin(purge_chunk(tx.connection(), last)));
-        purged.await
+        let purged = purged.await?;
+        self.live.forget(&purged.seqs);
+        Ok(purged.more)
     }
 }
 
-async fn purge_chunk(connection: &mut SqliteConnection, last: i64) -> Result<bool, StoreError> {
+/// What was removed, in ascending order, and whether there is more to remove.
+struct Purged {
+    seqs: Vec<i64>,
+    more: bool,
+}
+
+async fn purge_chunk(connection: &mut SqliteConnection, last: i64) -> Result<Purged, StoreError> {
     let rows = sqlx::query(CHAIN)
         .bind(last)
         .bind(CHUNK)
         .fetch_all(&mut *connection)
         .await?;
-    let Some(oldest) = rows.last() else { return Ok(false) };
+    let Some(oldest) = rows.last() else {
+        return Ok(Purged {
+            seqs: Vec::new(),
+            more: false,
+        });
+    };
     let rest: Option<i64> = oldest.try_get(1)?;
-    let seqs = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
+    let mut seqs = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
     let mut delete = QueryBuilder::<Db>::new("DELETE FROM event WHERE seq IN (");
     let mut list = delete.separated(", ");
-    for seq in seqs {
-        list.push_bind(seq);
+    for seq in &seqs {
+        list.push_bind(*seq);
     }
     delete.push(")");
     delete.build().execute(&mut *connection).await?;
@@ -49,7 +62,11 @@ async fn purge_chunk(connection: &mut SqliteConnection, last: i64) -> Result<boo
         .bind(last)
         .execute(connection)
         .await?;
-    Ok(rest.is_some())
+    seqs.sort_unstable();
+    Ok(Purged {
+        seqs,
+        more: rest.is_some(),
+    })
 }
 
 #[cfg(test)]
@@ -84,7 +101,7 @@ mod tests {
         let purged = test
             .store
             .change(move |tx| Box::pin(purge_chunk(tx.connection(), last)));
-        purged.await.unwrap()
+        purged.await.unwrap().more
     }
 
     #[tokio::test]

@@ -9,8 +9,6 @@ pub struct Health {
     pub database: Database,
     /// What does not work while the rest does, such as `disk full` or `mail`. Short words, nothing secret.
     pub degraded: Vec<String>,
-    /// What the operator should know while everything works.
-    pub notes: Vec<String>,
 }
 
 /// Where in its life the process is.
@@ -42,7 +40,6 @@ impl Health {
             phase: Phase::Ready,
             database: Database::Readable,
             degraded: Vec::new(),
-            notes: Vec::new(),
         }
     }
 

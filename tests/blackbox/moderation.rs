@@ -264,7 +264,7 @@ async fn of_a_deleted_account_only_the_deletion_is_told() {
     let again = app.account("alice").await;
     assert_ne!(again.did, alice.did);
 
-    // What is in memory for live readers ends with the process; the log must have nothing else.
+    // What the background has not removed yet is removed at the start.
     let mut app = app;
     app.restart().await;
     let marker = bob.create("com.example.note", "marker", &json!({"text": "x"})).await;

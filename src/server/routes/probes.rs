@@ -25,20 +25,12 @@ pub(in crate::server) async fn readyz<S: Application>(State(app): State<Arc<S>>)
 pub(in crate::server) fn readiness(health: &Health) -> Response {
     match health.not_ready() {
         Some(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": reason })),
-        None => answer(StatusCode::OK, &ready(health)),
+        None if health.degraded.is_empty() => answer(StatusCode::OK, &json!({ "status": "ok" })),
+        None => answer(
+            StatusCode::OK,
+            &json!({ "status": "degraded", "reasons": health.degraded }),
+        ),
     }
-}
-
-fn ready(health: &Health) -> Value {
-    let mut body = if health.degraded.is_empty() {
-        json!({ "status": "ok" })
-    } else {
-        json!({ "status": "degraded", "reasons": health.degraded })
-    };
-    if !health.notes.is_empty() {
-        body["notes"] = json!(health.notes);
-    }
-    body
 }
 
 /// `GET /xrpc/_health`: our version, and 503 if the database cannot be read.

@@ -1,9 +1,9 @@
 # The server alone: no shell, no package manager, an unprivileged user, nothing written outside /pds.
 #
-#   docker build -t pds .
-#   docker run --read-only -p 3000:3000 -v pds:/pds --env-file pds.env pds
+#   make image
+#   docker run --read-only -p 3000:3000 -v pds:/pds --env-file pds.env pds:0.4.0
 #
-# BUILD_IMAGE may be any Debian with Rust 1.95 or newer.
+# BUILD_IMAGE may be any Debian with Rust 1.95 or newer, for the architecture that is built.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-slim-trixie
 
 FROM ${BUILD_IMAGE} AS build
@@ -12,11 +12,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .
-RUN cargo build --release --locked --bin pds
+# The paths of the build machine stay out of the binary, so that the same source gives the same bytes.
+RUN RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-/usr/local/cargo}=/cargo" cargo build --release --locked --bin pds
 
-# What the binary needs of the system: the C library it was built with, certificates, and an owned data directory.
+# What the binary needs of the system: the C library it was built with, certificates, and who owns the data.
 RUN set -eu; root=/image; \
-    install -D -m 0755 target/release/pds "$root/usr/local/bin/pds"; \
+    mkdir -p "$root/usr/local/bin"; \
+    strip --strip-all -o "$root/usr/local/bin/pds" target/release/pds; \
     ldd target/release/pds | grep -o '/[^ ]*' | sort -u | while read -r library; do \
         install -D -m 0755 "$library" "$root$library"; \
     done; \
@@ -25,7 +27,7 @@ RUN set -eu; root=/image; \
     printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"; \
     printf 'pds:x:1000:1000::/pds:/nonexistent\n' > "$root/etc/passwd"; \
     printf 'pds:x:1000:\n' > "$root/etc/group"; \
-    install -d -m 0700 -o 1000 -g 1000 "$root/pds"
+    install -d -m 0700 /data/pds
 
 FROM scratch
 ARG VERSION=0.4.0
@@ -38,7 +40,9 @@ LABEL org.opencontainers.image.title="pds" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=build /image/ /
-ENV PDS_PORT=3000 \
+COPY --from=build --chown=1000:1000 /data/ /
+ENV PATH=/usr/local/bin \
+    PDS_PORT=3000 \
     PDS_DATA_DIRECTORY=/pds \
     LOG_ENABLED=true
 USER 1000:1000

@@ -5,8 +5,10 @@ TOOLS ?= $(HOME)/.cache/pds-tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 IMAGE ?= pds
+COMMITTED = $(shell git log -1 --format=%ct)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CLIENT_TESTS := tests/clients/run.sh
+CLUSTER := $(or $(PDS_CLUSTER),$(HOME)/.cache/pds-cluster)
 CLIENTS := $(or $(PDS_CLIENTS_DIR),$(HOME)/.cache/pds-clients)
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 BINARY := $(TARGET)/debug/pds
@@ -18,7 +20,7 @@ RELEASE_BINARY := $(TARGET)/release/pds
 BENCH_DIR ?= $(TARGET)/bench
 LOG_LEVEL ?= warn
 
-.PHONY: help dev test format-check lint unit-test client-test golden-test lexicon-check deny chart-test chart-docs chart bench bench-reference image
+.PHONY: help dev test format-check lint unit-test client-test golden-test lexicon-check deny chart-test chart-docs chart cluster-test test-cluster bench bench-reference image
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +28,7 @@ help: ## Say what there is to do
 dev: ## Run a server on this machine, with its own PLC directory
 	cargo run -- dev
 
-test: format-check lint unit-test client-test golden-test lexicon-check deny chart-test ## Everything that must be green before a merge
+test: format-check lint unit-test client-test golden-test lexicon-check deny chart-test cluster-test ## Everything that must be green before a merge
 
 format-check: ## Is the code formatted?
 	cargo fmt --all --check
@@ -55,7 +57,15 @@ deny: ## Licences, bans and sources of all dependencies
 	else printf '\n*** NOT RUN: cargo-deny is missing; cargo install cargo-deny --locked --root %s ***\n\n' $(TOOLS); fi
 
 chart-test: ## The Helm chart: lints, unit tests, schemas of Kubernetes, refusals
-	TOOLS=$(TOOLS) tests/helm/run.sh
+	TOOLS=$(TOOLS) SERVER_BINARY=$(BINARY) tests/helm/run.sh
+
+# Kubernetes takes long to build, so `make test` uses it only where that was done.
+cluster-test:
+	@if [ -x $(CLUSTER)/bin/onenode ] && [ "$$(id -u)" -eq 0 ]; then $(MAKE) --no-print-directory test-cluster; \
+	else printf '\n*** NOT RUN: the install on a real cluster; `make test-cluster`, as root, builds and runs it ***\n\n'; fi
+
+test-cluster: ## Install the chart on a real one-node Kubernetes, built from nothing (root; 20 minutes the first time)
+	TOOLS=$(TOOLS) tests/cluster/run.sh
 
 chart-docs: ## Write the table of values in helm/README.md
 	tests/helm/values_table.py
@@ -83,8 +93,17 @@ bench-reference:
 	PDS_CMD='$(RELEASE_BINARY) serve' $(REFERENCE_DIR)/bench.sh $(BENCH_REFERENCE); status=$$?; \
 	[ $$started -ne 0 ] || $(REFERENCE_DIR)/stop.sh plc; exit $$status
 
-image: ## Build the container image
-	docker build --tag $(IMAGE):$(VERSION) \
+# PLATFORM=linux/arm64 builds for another machine. IMAGE_ARGUMENTS are the builder's, such as `--build-arg BUILD_IMAGE=…`.
+image: ## Build the container image with docker, podman or buildah
+	@for builder in $(or $(IMAGE_BUILDER),docker podman buildah) none; do "$$builder" info >/dev/null 2>&1 && break; done; \
+	case $$builder in \
+	  docker) set -- docker build ;; \
+	  podman) set -- podman build --format docker --timestamp $(COMMITTED) ;; \
+	  buildah) set -- buildah bud --isolation chroot --format docker --timestamp $(COMMITTED) ;; \
+	  none) echo "make image: none of docker, podman and buildah is there and works" >&2; exit 1 ;; \
+	esac; \
+	set -x; SOURCE_DATE_EPOCH=$(COMMITTED) "$$@" --tag $(IMAGE):$(VERSION) $(if $(PLATFORM),--platform $(PLATFORM)) \
 	  --build-arg VERSION=$(VERSION) \
 	  --build-arg REVISION=$(shell git rev-parse HEAD) \
-	  --build-arg CREATED=$(shell git log -1 --format=%cI) .
+	  --build-arg CREATED=$(shell git log -1 --format=%cI) \
+	  $(IMAGE_ARGUMENTS) .

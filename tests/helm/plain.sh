@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The files of docs/install-plain.md, read by the programs they are for, where those are on this machine.
+# The files of docs/install-plain.md, read by the programs they are for, where those are on this machine. SERVER_BINARY names the server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -28,4 +28,19 @@ if command -v systemd-analyze >/dev/null; then
   block unit | sed "s|/usr/local/bin/pds|$(command -v true)|" >"$work/pds.service"
   systemd-analyze verify --man=no "$work/pds.service"
 else missing systemd-analyze "the systemd unit"; fi
+if [ -x "${SERVER_BINARY:-}" ]; then
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  # The document's settings, but for the place, the port, and the services of others.
+  mkdir "$work/data"
+  sed -i -e "s|=/var/lib/pds$|=$work/data|" -e "s|^PDS_PORT=.*|PDS_PORT=$port|" -e 's/^\(PDS_CRAWLERS\|PDS_BSKY_.*\|PDS_REPORT_.*\)=.*/\1=/' "$work/pds.env"
+  set -a; . "$work/pds.env"; set +a
+  "$SERVER_BINARY" serve >"$work/pds.log" 2>&1 &
+  server=$!
+  trap 'kill "$server" 2>/dev/null; wait "$server" 2>/dev/null; rm -rf "$work"' EXIT
+  for _ in $(seq 100); do curl -sf "http://127.0.0.1:$port/readyz" >/dev/null && break; sleep 0.2; done
+  "$SERVER_BINARY" healthcheck
+  "$SERVER_BINARY" invite create --uses 5 | grep -q '^pds-example-com-' || { cat "$work/pds.log"; exit 1; }
+  [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/tls-check?domain=pds.example.com")" = 200 ]
+  [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/tls-check?domain=nobody.pds.example.com")" = 404 ]
+else missing "the server (SERVER_BINARY)" "its settings"; fi
 echo "docs/install-plain.md: its files are read without complaint"

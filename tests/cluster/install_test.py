@@ -1,0 +1,334 @@
+#!/usr/bin/env python3
+"""The documents' own commands against a real cluster, and what goes wrong in one. Steps in order; the first that fails ends the run."""
+import hashlib
+import json
+import pathlib
+import secrets
+import subprocess
+import sys
+import threading
+import time
+
+import cluster
+from cluster import HOST, HOST_IP, NAMESPACE, WORK, Firehose, blocks, call, request, shell, until
+
+INSTALL = blocks("install-cce.md")
+READ_TIMEOUT = 40
+TEST_VALUES = f"""
+# What differs from the blueprint: no stranger's service is asked, and the ingress cuts what is silent for {READ_TIMEOUT} s.
+pds:
+  config:
+    didPlcUrl: http://{HOST_IP}:2582
+    crawlers: ""
+    bskyAppViewUrl: ""
+    bskyAppViewDid: ""
+    reportSvcUrl: ""
+    reportSvcDid: ""
+ingress:
+  annotations:
+    nginx.ingress.kubernetes.io/proxy-read-timeout: "{READ_TIMEOUT}"
+    nginx.ingress.kubernetes.io/proxy-send-timeout: "{READ_TIMEOUT}"
+"""
+POD = "get pod bluesky-pds-0 -n bluesky-pds"
+steps = []
+unused = set(INSTALL) - {"values"}
+
+
+def step(function):
+    """Registers a step; its docstring is its name."""
+    steps.append(function)
+    return function
+
+
+def document(name):
+    """Runs a block of the document, with the values of this test beside its own."""
+    unused.discard(name)
+    return shell(INSTALL[name].replace("-f values.yaml", "-f values.yaml -f test-values.yaml"))
+
+
+def ready():
+    """Waits until the server answers through the ingress."""
+    until("the server", lambda: request("GET", "/xrpc/_health")[0] == 200)
+
+
+def logs(pod="bluesky-pds-0", namespace=NAMESPACE, previous=""):
+    """The pod's log, if there is one."""
+    return shell(f"kubectl logs -n {namespace} {pod} {previous} --tail=100 2>/dev/null || true")
+
+
+def log_in(name="bob"):
+    """A session of an account made before."""
+    return call("com.atproto.server.createSession", {"identifier": f"{name}.{HOST}", "password": "a-password-of-his-own"})
+
+
+def post(session, text, **more):
+    """A record that says something."""
+    record = {"$type": "app.bsky.feed.post", "text": text, "createdAt": "2026-01-01T00:00:00Z", **more}
+    return {"repo": session["did"], "collection": "app.bsky.feed.post", "record": record}
+
+
+@step
+def secret_by_the_documents_commands():
+    """namespace (restricted) and secret"""
+    document("secret")
+    shell(f"kubectl label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted")
+    shell(f"kubectl create secret tls bluesky-pds-tls -n {NAMESPACE} --cert {WORK}/tls.crt --key {WORK}/tls.key")
+    assert len(document("rotation-key")) == 64
+    (WORK / "values.yaml").write_text(INSTALL["values"])
+    (WORK / "test-values.yaml").write_text(TEST_VALUES)
+
+
+@step
+def install_with_the_blueprints_values():
+    """helm install with the blueprint's values"""
+    printed = document("install")
+    assert "kubectl exec" in printed and f"*.{HOST}." in printed, printed
+    assert "bluesky-pds-0   1/1" in printed, printed
+    ready()
+    until("the ingress address", lambda: document("address") == cluster.NODE_IP)
+
+
+@step
+def verify_through_the_ingress():
+    """TLS for host name and handles, root text, version, helm test"""
+    printed = document("verify")
+    assert "This is an AT Protocol Personal Data Server (PDS)" in printed, printed
+    assert '"version"' in printed and "Succeeded" in printed, printed
+    document("look")
+
+
+@step
+def account_inside_the_pod():
+    """account and invite by kubectl exec"""
+    printed = document("account")
+    assert f"alice.{HOST}" in printed and "did:plc:" in printed, printed
+    did = printed.split("\t")[0]
+    status, body = request("GET", "/.well-known/atproto-did", host=f"alice.{HOST}")
+    assert (status, body.decode()) == (200, did), (status, body)
+    assert document("handle") == did
+
+
+@step
+def account_by_curl():
+    """account by the blueprint's curl"""
+    account = json.loads(document("account-by-curl"))
+    assert account["handle"] == f"bob.{HOST}" and account["accessJwt"] and account["refreshJwt"], account
+    service = account["didDoc"]["service"][0]
+    assert service["serviceEndpoint"] == f"https://{HOST}" and service["type"] == "AtprotoPersonalDataServer", service
+    assert account["didDoc"]["verificationMethod"][0]["type"] == "Multikey", account
+
+
+@step
+def administration():
+    """administration inside the pod"""
+    printed = document("admin")
+    assert f"alice.{HOST}" in printed and "takedown" in printed, printed
+
+
+@step
+def firehose_outlives_the_read_timeout():
+    """firehose through the ingress for longer than its read time-out, in silence"""
+    firehose = Firehose()
+    session = log_in()
+
+    def write_later():
+        time.sleep(READ_TIMEOUT * 1.6)
+        call("com.atproto.repo.createRecord", post(session, "after the silence"), session["accessJwt"])
+
+    call("com.atproto.server.getSession", token=session["accessJwt"])
+    began = time.monotonic()
+    writer = threading.Thread(target=write_later)
+    writer.start()
+    frame = firehose.frame(READ_TIMEOUT * 3)
+    writer.join()
+    assert frame and session["did"].encode() in frame, frame
+    assert time.monotonic() - began > READ_TIMEOUT and firehose.pings, (time.monotonic() - began, firehose.pings)
+
+
+@step
+def large_blob():
+    """50 MB up and down through the ingress"""
+    session = log_in()
+    data = secrets.token_bytes(50_000_000)
+    blob = call("com.atproto.repo.uploadBlob", data, session["accessJwt"], content_type="application/octet-stream")["blob"]
+    record = {"$type": "com.example.file", "file": blob}
+    written = {"repo": session["did"], "collection": "com.example.file", "record": record, "validate": False}
+    call("com.atproto.repo.createRecord", written, session["accessJwt"])
+    status, back = request("GET", f"/xrpc/com.atproto.sync.getBlob?did={session['did']}&cid={blob['ref']['$link']}")
+    assert status == 200 and hashlib.sha256(back).digest() == hashlib.sha256(data).digest(), (status, len(back))
+
+
+def kill_process():
+    """SIGKILL to the server's process; the kubelet starts it again in the same pod."""
+    container = shell(f"kubectl {POD} -o jsonpath='{{.status.containerStatuses[0].containerID}}'").removeprefix("containerd://")
+    shell(f"ctr --address {cluster.STATE}/containerd.sock --namespace k8s.io tasks kill --signal SIGKILL {container}")
+    restarts = f"kubectl {POD} -o jsonpath='{{.status.containerStatuses[0].restartCount}}'"
+    until("a restart", lambda: shell(restarts) == "1")
+
+
+def delete_pod():
+    """The pod taken away without notice; the StatefulSet makes another."""
+    uid = shell(f"kubectl {POD} -o jsonpath='{{.metadata.uid}}'")
+    shell(f"kubectl delete pod bluesky-pds-0 -n {NAMESPACE} --grace-period=0 --force 2>/dev/null")
+    until("a new pod", lambda: shell(f"kubectl {POD} -o jsonpath='{{.metadata.uid}}' 2>/dev/null || true") not in ("", uid))
+
+
+@step
+def killed_under_writes():
+    """process killed, then pod deleted, under writes: nothing acknowledged is lost"""
+    session, acknowledged, stop = log_in(), [], threading.Event()
+
+    def write(writer):
+        for number in range(100_000):
+            if stop.is_set():
+                return
+            status, body = request("POST", "/xrpc/com.atproto.repo.createRecord", post(session, f"{writer}/{number}"), session["accessJwt"])
+            if status == 200:
+                acknowledged.append(json.loads(body)["uri"])
+            else:
+                time.sleep(0.2)
+
+    writers = [threading.Thread(target=write, args=(writer,)) for writer in range(8)]
+    for writer in writers:
+        writer.start()
+    for blow in (kill_process, delete_pod):
+        before = len(acknowledged)
+        until("writes", lambda: len(acknowledged) > before + 100)
+        blow()
+    before = len(acknowledged)
+    until("writes after it", lambda: len(acknowledged) > before + 100)
+    stop.set()
+    for writer in writers:
+        writer.join()
+    kept, cursor = set(), ""
+    while True:
+        page = call(f"com.atproto.repo.listRecords?repo={session['did']}&collection=app.bsky.feed.post&limit=100&cursor={cursor}")
+        kept.update(record["uri"] for record in page["records"])
+        if not (cursor := page.get("cursor")):
+            break
+    lost = set(acknowledged) - kept
+    assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged records are lost"
+    print(f"      {len(acknowledged)} acknowledged")
+
+
+@step
+def second_server_on_the_disk():
+    """a second server on the same disk refuses"""
+    pod = json.loads(shell(f"kubectl {POD} -o json"))
+    spec = pod["spec"]
+    spec["containers"][0] = {key: spec["containers"][0][key] for key in ("name", "image", "env", "securityContext", "volumeMounts")}
+    keep = ("containers", "securityContext", "volumes", "automountServiceAccountToken")
+    second = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "second"}, "spec": {**{key: spec[key] for key in keep}, "restartPolicy": "Never"}}
+    (WORK / "second.json").write_text(json.dumps(second))
+    shell(f"kubectl apply -n {NAMESPACE} -f second.json")
+    until("its end", lambda: shell(f"kubectl get pod second -n {NAMESPACE} -o jsonpath='{{.status.phase}}'") == "Failed")
+    log = logs("second")
+    assert "another" in log or "lock" in log, log
+    shell(f"kubectl delete pod second -n {NAMESPACE}")
+    ready()
+
+
+@step
+def wrong_secret():
+    """a secret that lacks a key, then a wrong one: the pod says so, and recovers"""
+    shell(f"kubectl create secret generic broken -n {NAMESPACE} --from-literal=adminPassword=x --from-literal=plcRotationKey=short")
+    upgrade = f"helm upgrade bluesky-pds ./helm -n {NAMESPACE} -f values.yaml -f test-values.yaml"
+    shell(f"{upgrade} --set pds.config.secrets.existingSecret=broken")
+    until("the kubelet's word", lambda: "couldn't find key jwtSecret" in shell(f"kubectl {POD} -o yaml 2>/dev/null || true"))
+    shell(f"kubectl patch secret broken -n {NAMESPACE} -p '{{\"stringData\":{{\"jwtSecret\":\"0123456789abcdef0123456789abcdef\"}}}}'")
+    until("the server's word", lambda: "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX" in logs() + logs(previous="--previous"))
+    assert "true" not in shell(f"kubectl {POD} -o jsonpath='{{.status.containerStatuses[0].ready}}'")
+    document("upgrade")
+    ready()
+
+
+@step
+def upgrade():
+    """helm upgrade keeps everything"""
+    shell(f"helm upgrade bluesky-pds ./helm -n {NAMESPACE} -f values.yaml -f test-values.yaml --set podAnnotations.turn=second")
+    shell(f"kubectl rollout status statefulset/bluesky-pds -n {NAMESPACE} --timeout=180s")
+    ready()
+    assert call("com.atproto.repo.listRecords?repo=bob.pds.example.com&collection=app.bsky.feed.post&limit=1")["records"]
+
+
+@step
+def uninstall_and_reinstall():
+    """uninstall keeps the disk; Helm 4 installs again and finds it"""
+    assert "bluesky-pds-data" in document("uninstall")
+    until("the pod's end", lambda: not shell(f"kubectl get pods -n {NAMESPACE} -o name").strip())
+    cluster.use_helm("helm4")
+    document("install")
+    ready()
+    session = log_in()
+    call("com.atproto.repo.createRecord", post(session, "home again"), session["accessJwt"])
+    document("upgrade")
+    ready()
+    printed = document("verify")
+    assert '"version"' in printed and "Succeeded" in printed, printed
+
+
+@step
+def generated_secrets():
+    """generated secrets survive upgrade and reinstall, by both Helms"""
+    values = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
+    keys = "kubectl get secret other-bluesky-pds-keys -n other -o jsonpath='{.data}'"
+    shell("kubectl create namespace other")
+    shell("kubectl label namespace other pod-security.kubernetes.io/enforce=restricted")
+    shell(f"helm install other ./helm -n other {values} --wait --timeout 180s")
+    before = shell(keys)
+    cluster.use_helm("helm3")
+    shell(f"helm upgrade other ./helm -n other {values} --wait --timeout 180s")
+    assert shell(keys) == before
+    shell("helm uninstall other -n other --wait")
+    shell(f"helm install other ./helm -n other {values} --wait --timeout 180s")
+    assert shell(keys) == before and len(json.loads(before)) == 3
+
+
+@step
+def disk_of_the_reference_server():
+    """a disk with the reference server's files is refused and not touched"""
+    shell("helm uninstall other -n other --wait")
+    volume = shell("kubectl get pvc other-bluesky-pds-data -n other -o jsonpath='{.spec.volumeName}'")
+    disk = cluster.STATE / "pv" / volume
+    for path in disk.iterdir():
+        subprocess.run(["rm", "-r", path], check=True)
+    (disk / "account.sqlite").write_bytes(b"theirs")
+    (disk / "actors").mkdir()
+    values = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
+    shell(f"helm install other ./helm -n other {values}")
+    said = until("the server's word", lambda: (log := logs("other-bluesky-pds-0", "other")) and "account.sqlite" in log and log)
+    print(f"      {said.strip().splitlines()[-1][:200]}")
+    assert sorted(path.name for path in disk.iterdir()) == ["account.sqlite", "actors"], list(disk.iterdir())
+    assert (disk / "account.sqlite").read_bytes() == b"theirs"
+    shell("helm uninstall other -n other --wait")
+
+
+@step
+def whole_document():
+    """every named command of the document was run"""
+    assert not unused or sys.argv[1:], unused
+
+
+def main():
+    cluster.prepare()
+    failed = 0
+    wanted = sys.argv[1:]
+    for number, function in enumerate(steps):
+        if wanted and function.__name__ not in wanted:
+            continue
+        began = time.monotonic()
+        try:
+            function()
+        except Exception as error:  # the next steps build on this one
+            print(f"FAILED {function.__doc__}: {error}\n--- log of the pod ---\n{logs()}", flush=True)
+            failed = 1
+            break
+        print(f"{time.monotonic() - began:6.1f} s {function.__doc__}", flush=True)
+    else:
+        number += 1
+    print(f"{number} passed, {failed} failed")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

@@ -34,9 +34,9 @@ pub enum ActivateError {
 }
 
 /// The head of a repo.
-struct Head {
-    commit: SignedCommit,
-    rev: Tid,
+pub(super) struct Head {
+    pub(super) commit: SignedCommit,
+    pub(super) rev: Tid,
 }
 
 /// Leave to switch an account on.
@@ -140,7 +140,7 @@ async fn switch_on(tx: &mut Tx<'_>, activation: &Activation, tid: Tid) -> Result
 }
 
 /// The head as the network may see it: signed with the account's key, and newer than any before if the account was off.
-async fn fresh_head(
+pub(super) async fn fresh_head(
     connection: &mut SqliteConnection,
     account: &Account,
     key: &SigningKey,

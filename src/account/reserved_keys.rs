@@ -72,6 +72,15 @@ pub(super) async fn remove(connection: &mut SqliteConnection, did: &Did) -> Resu
     Ok(())
 }
 
+/// Removes a key whomever it was reserved for.
+pub(super) async fn remove_key(connection: &mut SqliteConnection, public_key: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM reserved_signing_key WHERE public_key = $1")
+        .bind(public_key)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Removes what is too old, and the oldest if there is no room.
 async fn make_room(connection: &mut SqliteConnection, now: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM reserved_signing_key WHERE created_at <= $1")

@@ -88,6 +88,23 @@ pub(crate) async fn insert(
     Ok(())
 }
 
+/// Gives an account another signing key.
+pub(crate) async fn replace(
+    connection: &mut SqliteConnection,
+    did: &Did,
+    public_key: &str,
+    sealed: &SealedKey,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE signing_key SET public_key = $1, sealed = $2, sealing_key_id = $3 WHERE did = $4")
+        .bind(public_key)
+        .bind(&sealed.bytes)
+        .bind(&sealed.sealing_key_id)
+        .bind(did.as_str())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// The sealed signing key of an account.
 pub(crate) async fn sealed(connection: &mut SqliteConnection, did: &Did) -> Result<Option<SealedKey>, StoreError> {
     let row = sqlx::query("SELECT sealed, sealing_key_id FROM signing_key WHERE did = $1")

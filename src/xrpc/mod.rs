@@ -40,6 +40,7 @@ static METHODS: &[Method<App>] = &[
     com_atproto::admin::update_account_email::METHOD,
     com_atproto::admin::update_account_handle::METHOD,
     com_atproto::admin::update_account_password::METHOD,
+    com_atproto::admin::update_account_signing_key::METHOD,
     com_atproto::admin::update_subject_status::METHOD,
     app_bsky::actor::get_preferences::METHOD,
     app_bsky::actor::get_profile::METHOD,

@@ -26,6 +26,7 @@ mod http_framing;
 mod identifiers;
 mod import;
 mod invites;
+mod key_change;
 mod limits;
 mod mailed_codes;
 mod mailed_operations;

@@ -15,4 +15,5 @@ mod subject;
 pub(in crate::xrpc) mod update_account_email;
 pub(in crate::xrpc) mod update_account_handle;
 pub(in crate::xrpc) mod update_account_password;
+pub(in crate::xrpc) mod update_account_signing_key;
 pub(in crate::xrpc) mod update_subject_status;

@@ -36,7 +36,9 @@ format-check: ## Is the code formatted?
 lint: ## Clippy, with every warning an error
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
+# The tests of buckets need an S3 server, which is installed with the clients.
 unit-test: ## All Rust tests
+	@tests/clients/setup.sh || [ -z "$$CI" ]
 	cargo test --workspace --locked
 
 client-test: ## Clients written by others, against a server on loopback

@@ -2,6 +2,7 @@
 
 mod mail_settings;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use atproto_data::Did;
@@ -20,6 +21,7 @@ use crate::identity::{
     ServiceVerifier, SigningKeys,
 };
 use crate::mail::Mail;
+use crate::observe::{Condition, Conditions, metrics};
 use crate::outbound::{GuardedClient, Reach, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
@@ -78,6 +80,11 @@ pub struct App {
     /// What clients may know of the operator's choices.
     pub description: ServerDescription,
     clock: Arc<dyn Clock>,
+    /// What does not work while the rest does.
+    conditions: Arc<Conditions>,
+    plc: PlcClient,
+    /// Where data is written.
+    directories: Vec<PathBuf>,
     moderation_service: Option<Did>,
     store: Store,
     site: Site,
@@ -114,7 +121,9 @@ impl App {
         let sealer = Arc::new(sealer(config));
         sealer.check(&store, random.as_ref()).await?;
         let keys = Arc::new(SigningKeys::new(store.clone(), Arc::clone(&sealer)));
-        let plc: Arc<dyn PlcDirectory> = Arc::new(PlcClient::new(&config.identity.plc_url)?);
+        let conditions: Arc<Conditions> = Arc::default();
+        let plc_client = PlcClient::new(&config.identity.plc_url, Arc::clone(&conditions))?;
+        let plc: Arc<dyn PlcDirectory> = Arc::new(plc_client.clone());
         let clock_id = u16::from_be_bytes(random::bytes(random.as_ref()));
         let repos = Repos::new(
             store.clone(),
@@ -123,7 +132,12 @@ impl App {
             clock_id,
             config.storage.repo_cache_bytes,
         );
-        let blobs = Blobs::open(store.clone(), &blob_settings(config), Arc::clone(&clock))?;
+        let blobs = Blobs::open(
+            store.clone(),
+            &blob_settings(config),
+            Arc::clone(&clock),
+            Arc::clone(&conditions),
+        )?;
         let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
         let client = GuardedClient::new(reach(config), dns.clone())?;
         let dids = DidDocuments::new(Arc::clone(&plc), client.clone(), Arc::clone(&clock), resolution(config));
@@ -165,6 +179,9 @@ impl App {
             service_verifier,
             description: description(config),
             clock: Arc::clone(&clock),
+            conditions,
+            plc: plc_client,
+            directories: directories(config),
             moderation_service: moderation_service(config),
             store,
             site: site(config),
@@ -230,16 +247,16 @@ impl App {
         } else {
             Phase::Ready
         };
-        let reasons = [
-            ("disk", self.store.writes_stopped()),
-            ("mail", self.mail.is_failing()),
-            ("client_addresses", self.limiter.clients_are_hidden()),
-        ];
-        let degraded = reasons.into_iter().filter(|(_, is_so)| *is_so);
-        let degraded = degraded.map(|(reason, _)| reason.to_owned()).collect();
+        for (condition, holds) in [
+            (Condition::FsyncFailed, self.store.writes_stopped()),
+            (Condition::Mail, self.mail.is_failing()),
+            (Condition::ClientAddresses, self.limiter.clients_are_hidden()),
+        ] {
+            self.conditions.set(condition, holds);
+        }
         Health {
             phase,
-            degraded,
+            degraded: self.conditions.names().into_iter().map(str::to_owned).collect(),
             ..Health::good()
         }
     }
@@ -247,6 +264,30 @@ impl App {
     /// Microseconds since 1970.
     pub(crate) fn now_micros(&self) -> i64 {
         self.clock.now_micros()
+    }
+
+    /// What does not work while the rest does.
+    pub(crate) fn conditions(&self) -> &Arc<Conditions> {
+        &self.conditions
+    }
+
+    /// The PLC directory, for those who ask whether it is there.
+    pub(crate) fn plc(&self) -> &PlcClient {
+        &self.plc
+    }
+
+    /// The directories that data is written to.
+    pub(crate) fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
+    /// Brings the gauges up to date that cost nothing to read.
+    pub(crate) fn measure(&self) {
+        metrics::READY.set_flag([], self.health().is_ready());
+        self.conditions.measure();
+        self.store.measure();
+        self.repos.measure();
+        self.sequencer.measure();
     }
 
     /// Seconds since 1970.
@@ -333,6 +374,15 @@ fn limit_settings(config: &Config) -> LimitSettings {
         bypass_key: limits.bypass_key.as_ref().map(|key| key.expose().to_owned()),
         bypass_addresses: limits.bypass_ips.clone(),
     }
+}
+
+/// Where data is written: the data directory first.
+fn directories(config: &Config) -> Vec<PathBuf> {
+    let mut directories = vec![config.storage.data_directory.clone()];
+    if let BlobStoreConfig::Disk { location, .. } = &config.blobs.store {
+        directories.push(location.clone());
+    }
+    directories
 }
 
 fn blob_settings(config: &Config) -> BlobSettings {

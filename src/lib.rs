@@ -15,6 +15,7 @@ pub mod identity;
 mod jobs;
 mod locks;
 pub mod mail;
+pub mod observe;
 pub mod outbound;
 pub mod random;
 pub mod repo;

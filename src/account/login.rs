@@ -12,6 +12,7 @@ use super::sessions::NewSession;
 use super::token::Scope;
 use super::{Account, AccountStatus, Accounts, AppPassword, EmailTokenError, Session, app_passwords};
 use crate::mail::{Code, Language};
+use crate::observe::metrics;
 use crate::store::StoreError;
 
 /// Logging in takes at least this long, whatever comes of it, so that its time says nothing.
@@ -69,7 +70,13 @@ impl Accounts {
     /// # Errors
     /// If there is no such account or the password is wrong, in the same words and after the same time.
     pub async fn log_in(&self, login: Login) -> Result<Session, LoginError> {
-        self.take_at_least(FLOOR, self.try_log_in(login)).await
+        let outcome = self.take_at_least(FLOOR, self.try_log_in(login)).await;
+        metrics::LOGINS.increment([match &outcome {
+            Ok(_) => "ok",
+            Err(LoginError::Wrong) => "wrong_password",
+            Err(_) => "refused",
+        }]);
+        outcome
     }
 
     /// Does something in no less than a time, so that its time says nothing of what was found.

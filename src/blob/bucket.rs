@@ -7,21 +7,30 @@ use std::time::Duration;
 use atproto_data::{Cid, Did};
 use futures_util::TryStreamExt as _;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
-use object_store::buffered::BufWriter;
+use object_store::client::{HttpError, HttpErrorKind};
 use object_store::path::Path;
-use object_store::{ClientOptions, Error, GetOptions, ObjectStore, ObjectStoreExt as _, RetryConfig};
+use object_store::{
+    ClientOptions, Error, GetOptions, GetResult, MultipartUpload, ObjectStore as _, ObjectStoreExt as _, RetryConfig,
+};
 use tempfile::TempPath;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::time::timeout;
 
 use super::{BlobContent, BlobStoreError};
+use crate::observe::{CallOutcome, Condition, Conditions, Service, UpstreamCall};
 
-/// Larger blobs go up in parts of this size, two at a time: S3 wants 5 MiB at least.
+/// Larger blobs go up in parts of this size: S3 wants 5 MiB at least.
 const PART_BYTES: usize = 8 << 20;
-const PARTS_AT_ONCE: usize = 2;
+/// What is asked for to find out whether the bucket answers; nothing is there.
+const PROBE: &str = "blocks/probe";
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a request is tried again.
 const RETRIES: usize = 3;
+/// What S3 says if the bucket itself is missing; the status is that of a missing object.
+const NO_BUCKET: &str = "NoSuchBucket";
+/// What S3 says of a missing object to those who may not list the bucket.
+const NO_PERMISSION: &str = "AccessDenied";
 
 /// An S3-compatible bucket.
 #[derive(Clone, Debug)]
@@ -38,7 +47,7 @@ pub struct BucketSettings {
     pub credentials: Option<(String, zeroize::Zeroizing<String>)>,
     /// Time for a whole upload.
     pub upload_timeout: Duration,
-    /// Time in which something must move.
+    /// Time for one request, and time in which some of a download must come.
     pub request_timeout: Duration,
 }
 
@@ -51,14 +60,28 @@ pub enum BucketAddressing {
     Path,
 }
 
+/// Why the bucket did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+enum BucketError {
+    #[error("the bucket does not answer in time")]
+    Timeout,
+    #[error("there is no such bucket")]
+    NoBucket,
+    #[error("the bucket: {0}")]
+    Failed(Error),
+}
+
 #[derive(Debug)]
 pub(super) struct BucketStore {
-    bucket: Arc<AmazonS3>,
+    bucket: AmazonS3,
     upload_timeout: Duration,
+    request_timeout: Duration,
+    conditions: Arc<Conditions>,
 }
 
 impl BucketStore {
-    pub(super) fn new(settings: &BucketSettings) -> Result<BucketStore, BlobStoreError> {
+    /// Nothing is asked of the bucket yet.
+    pub(super) fn new(settings: &BucketSettings, conditions: Arc<Conditions>) -> Result<BucketStore, BlobStoreError> {
         let mut builder = match &settings.credentials {
             Some((key_id, secret_key)) => AmazonS3Builder::new()
                 .with_access_key_id(key_id)
@@ -68,17 +91,16 @@ impl BucketStore {
         if let Some(region) = &settings.region {
             builder = builder.with_region(region);
         }
+        let is_plain = settings.endpoint.as_ref().is_some_and(|url| url.starts_with("http://"));
         if let Some(endpoint) = &settings.endpoint {
-            builder = builder
-                .with_endpoint(endpoint_of(endpoint, settings))
-                .with_allow_http(endpoint.starts_with("http://"));
+            builder = builder.with_endpoint(endpoint_of(endpoint, settings));
         }
         // A download goes at its client's pace: bounded is only how long nothing comes.
         let client = ClientOptions::new()
             .with_connect_timeout(CONNECT_TIMEOUT)
             .with_timeout_disabled()
             .with_read_timeout(settings.request_timeout)
-            .with_allow_http(settings.endpoint.as_ref().is_some_and(|url| url.starts_with("http://")));
+            .with_allow_http(is_plain);
         let retry = RetryConfig {
             max_retries: RETRIES,
             retry_timeout: settings.upload_timeout,
@@ -92,23 +114,50 @@ impl BucketStore {
             .build()
             .map_err(|error| BlobStoreError::Bucket(error.to_string()))?;
         Ok(BucketStore {
-            bucket: Arc::new(bucket),
+            bucket,
             upload_timeout: settings.upload_timeout,
+            request_timeout: settings.request_timeout,
+            conditions,
         })
     }
 
     /// Copies an upload into the bucket; durable when this returns.
     pub(super) async fn put(&self, did: &Did, cid: &Cid, upload: &TempPath) -> io::Result<()> {
-        let bucket: Arc<dyn ObjectStore> = Arc::clone(&self.bucket) as _;
-        let mut writer =
-            BufWriter::with_capacity(bucket, key(did, cid), PART_BYTES).with_max_concurrency(PARTS_AT_ONCE);
-        let copied = tokio::time::timeout(self.upload_timeout, copy(upload, &mut writer)).await;
-        let copied = copied.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        if copied.is_err() {
-            // Best effort: the parts of an unfinished upload cost money until the bucket's own rules remove them.
-            let _ = tokio::time::timeout(CONNECT_TIMEOUT, writer.abort()).await;
+        let mut file = tokio::fs::File::open(upload).await?;
+        let first = read_part(&mut file).await?;
+        let key = key(did, cid);
+        if first.len() < PART_BYTES {
+            let put = self.bucket.put(&key, first.into());
+            return self.watched(self.upload_timeout, put).await.map(drop);
         }
-        copied
+        let begun = self.bucket.put_multipart(&key);
+        let mut parts = self.watched(self.request_timeout, begun).await?;
+        let sending = self.send_parts(parts.as_mut(), first, &mut file);
+        let sent = timeout(self.upload_timeout, sending).await;
+        let sent = sent.unwrap_or_else(|_| {
+            self.conditions.begins(Condition::BlobStore);
+            Err(BucketError::Timeout.into())
+        });
+        if sent.is_err() && !matches!(timeout(CONNECT_TIMEOUT, parts.abort()).await, Ok(Ok(()))) {
+            // They cost money until the bucket's own rules remove them.
+            tracing::warn!(%did, %cid, "parts of an unfinished upload are left in the bucket");
+        }
+        sent
+    }
+
+    /// Sends the first part and what follows it in the file, one part after the other.
+    async fn send_parts(
+        &self,
+        parts: &mut dyn MultipartUpload,
+        first: Vec<u8>,
+        file: &mut tokio::fs::File,
+    ) -> io::Result<()> {
+        let mut part = first;
+        while !part.is_empty() {
+            self.watched(self.upload_timeout, parts.put_part(part.into())).await?;
+            part = read_part(file).await?;
+        }
+        self.watched(self.upload_timeout, parts.complete()).await.map(drop)
     }
 
     /// A part of a blob, if it is there.
@@ -119,26 +168,100 @@ impl BucketStore {
             range,
             ..GetOptions::default()
         };
-        match self.bucket.get_opts(&key(did, cid), options).await {
-            Ok(found) => Ok(Some(BlobContent::Stream(Box::pin(found.into_stream().map_err(failed))))),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        let found = self.found(self.bucket.get_opts(&key(did, cid), options)).await?;
+        Ok(found.map(|found| {
+            let failed = |error| io::Error::other(BucketError::Failed(error));
+            BlobContent::Stream(Box::pin(found.into_stream().map_err(failed)))
+        }))
     }
 
     /// Removes a blob. That there is none is fine.
     pub(super) async fn delete(&self, did: &Did, cid: &Cid) -> io::Result<()> {
-        match self.bucket.delete(&key(did, cid)).await {
-            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(failed(error)),
+        let key = key(did, cid);
+        self.found(async { self.bucket.delete(&key).await }).await.map(drop)
+    }
+
+    /// Finds out whether the bucket answers.
+    pub(super) async fn probe(&self) {
+        let key = Path::from(PROBE);
+        // What it means is told by `watched`.
+        let _ = self
+            .found::<GetResult>(self.bucket.get_opts(&key, GetOptions::default()))
+            .await;
+    }
+
+    /// Whether it failed when it was asked last.
+    pub(super) fn failed(&self) -> bool {
+        self.conditions.holds(Condition::BlobStore)
+    }
+
+    /// As [`Self::watched`], but an object that is not there is none.
+    async fn found<T>(&self, work: impl Future<Output = Result<T, Error>>) -> io::Result<Option<T>> {
+        let work = async {
+            match work.await {
+                Ok(found) => Ok(Some(found)),
+                Err(Error::NotFound { source, .. }) if !source.to_string().contains(NO_BUCKET) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        self.watched(self.request_timeout, work).await
+    }
+
+    /// Gives up after a time, and remembers whether the bucket works.
+    async fn watched<T>(&self, time: Duration, work: impl Future<Output = Result<T, Error>>) -> io::Result<T> {
+        let call = UpstreamCall::begin(Service::BlobStore);
+        let done = match timeout(time, work).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) if error.to_string().contains(NO_BUCKET) => Err(BucketError::NoBucket),
+            Ok(Err(error)) if is_timeout(&error) => Err(BucketError::Timeout),
+            Ok(Err(error)) => Err(BucketError::Failed(error)),
+            Err(_) => Err(BucketError::Timeout),
+        };
+        let outcome = done.as_ref().map_or_else(BucketError::outcome, |_| CallOutcome::Ok);
+        call.ends_and_tells(outcome, &self.conditions);
+        done.map_err(io::Error::from)
+    }
+}
+
+impl BucketError {
+    fn outcome(&self) -> CallOutcome {
+        match self {
+            BucketError::Timeout => CallOutcome::Timeout,
+            // Whoever may read and write but not list is told so of what is missing. Other refusals mean that the settings are wrong.
+            BucketError::Failed(error) if error.to_string().contains(NO_PERMISSION) => CallOutcome::ClientError,
+            BucketError::NoBucket | BucketError::Failed(_) => CallOutcome::ServerError,
         }
     }
 }
 
-async fn copy(upload: &TempPath, writer: &mut BufWriter) -> io::Result<()> {
-    let mut file = tokio::fs::File::open(upload).await?;
-    tokio::io::copy(&mut file, writer).await?;
-    writer.shutdown().await
+/// The kinds are those that the methods about blobs tell apart.
+impl From<BucketError> for io::Error {
+    fn from(error: BucketError) -> io::Error {
+        let kind = match error {
+            BucketError::Timeout => io::ErrorKind::TimedOut,
+            BucketError::NoBucket | BucketError::Failed(_) => io::ErrorKind::NotConnected,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+/// Whether a request failed because nothing came.
+fn is_timeout(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<HttpError>() {
+            return error.kind() == HttpErrorKind::Timeout;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// The next bytes of a file, as many as a part has, fewer at its end.
+async fn read_part(file: &mut tokio::fs::File) -> io::Result<Vec<u8>> {
+    let mut part = Vec::new();
+    file.take(PART_BYTES as u64).read_to_end(&mut part).await?;
+    Ok(part)
 }
 
 fn endpoint_of(endpoint: &str, settings: &BucketSettings) -> String {
@@ -150,8 +273,4 @@ fn endpoint_of(endpoint: &str, settings: &BucketSettings) -> String {
 
 fn key(did: &Did, cid: &Cid) -> Path {
     Path::from_iter(["blocks", did.as_str(), &cid.to_string()])
-}
-
-fn failed(error: Error) -> io::Error {
-    io::Error::other(error)
 }

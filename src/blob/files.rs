@@ -10,6 +10,7 @@ use tempfile::{NamedTempFile, TempPath};
 use super::bucket::BucketStore;
 use super::disk::{self, DiskStore};
 use super::{BlobContent, BlobSettings, BlobStoreError};
+use crate::observe::Conditions;
 
 pub(super) enum BlobFiles {
     Disk(Arc<DiskStore>),
@@ -21,7 +22,7 @@ pub(super) enum BlobFiles {
 }
 
 impl BlobFiles {
-    pub(super) fn open(settings: &BlobSettings) -> Result<BlobFiles, BlobStoreError> {
+    pub(super) fn open(settings: &BlobSettings, conditions: Arc<Conditions>) -> Result<BlobFiles, BlobStoreError> {
         match settings {
             BlobSettings::Disk {
                 location,
@@ -33,10 +34,18 @@ impl BlobFiles {
             BlobSettings::Bucket { bucket, spool } => {
                 disk::prepare_uploads(spool)?;
                 Ok(BlobFiles::Bucket {
-                    store: BucketStore::new(bucket)?,
+                    store: BucketStore::new(bucket, conditions)?,
                     spool: spool.clone(),
                 })
             }
+        }
+    }
+
+    /// The bucket, if blobs are in one.
+    pub(super) fn bucket(&self) -> Option<&BucketStore> {
+        match self {
+            BlobFiles::Disk(_) => None,
+            BlobFiles::Bucket { store, .. } => Some(store),
         }
     }
 

@@ -22,10 +22,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
+use sqlx::Row as _;
 
 use crate::clock::Clock;
 use crate::locks::Locks;
-use crate::store::Store;
+use crate::observe::Conditions;
+use crate::store::{Store, StoreError};
 
 pub use bucket::{BucketAddressing, BucketSettings};
 pub use disk::BlobStoreError;
@@ -57,6 +59,15 @@ pub enum BlobSettings {
     },
 }
 
+/// Whether a bucket that works is asked, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Yes.
+    Always,
+    /// Only one that failed.
+    Failed,
+}
+
 /// A blob of an account.
 type Key = (Did, Cid);
 
@@ -73,17 +84,43 @@ struct Inner {
 }
 
 impl Blobs {
-    /// Opens the directories. A bucket is not asked anything yet.
+    /// Opens the directories. A bucket is not asked anything yet; while it fails, `conditions` knows.
     ///
     /// # Errors
     /// If they cannot be used; the message names the setting.
-    pub fn open(store: Store, settings: &BlobSettings, clock: Arc<dyn Clock>) -> Result<Blobs, BlobStoreError> {
-        let files = BlobFiles::open(settings)?;
+    pub fn open(
+        store: Store,
+        settings: &BlobSettings,
+        clock: Arc<dyn Clock>,
+        conditions: Arc<Conditions>,
+    ) -> Result<Blobs, BlobStoreError> {
+        let files = BlobFiles::open(settings, conditions)?;
         Ok(Blobs(Arc::new(Inner {
             store,
             files,
             clock,
             locks: Locks::default(),
         })))
+    }
+
+    /// Asks the bucket, if there is one, whether it answers: always if it did not the last time, otherwise where `when` says so.
+    pub async fn probe(&self, when: Probe) {
+        if let Some(bucket) = self.0.files.bucket()
+            && (when == Probe::Always || bucket.failed())
+        {
+            bucket.probe().await;
+        }
+    }
+
+    /// How many blobs there are, and how many bytes in them.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn total(&self) -> Result<(u64, u64), StoreError> {
+        let row = sqlx::query("SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE state <> 'deleting'")
+            .fetch_one(&mut *self.0.store.read().await?)
+            .await?;
+        let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+        Ok((number(0)?, number(1)?))
     }
 }

@@ -33,7 +33,7 @@ impl Test {
             location: directory.path().join("blocks"),
             temporary_location: directory.path().join("tempt"),
         };
-        let blobs = Blobs::open(store.store.clone(), &settings, clock.clone()).unwrap();
+        let blobs = Blobs::open(store.store.clone(), &settings, clock.clone(), Arc::default()).unwrap();
         let test = Test {
             blobs,
             store,

@@ -8,6 +8,7 @@ use super::Blobs;
 use super::disk::blocking;
 use super::rows;
 use super::spool::{Full, Spool, Spooled};
+use crate::observe::metrics;
 use crate::store::StoreError;
 
 /// The most blobs of an account that no record refers to, and…
@@ -122,7 +123,17 @@ impl Upload {
     ///
     /// # Errors
     /// Why the blob is not taken.
-    pub async fn finish(mut self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
+    pub async fn finish(self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
+        let finished = self.put_into_place(did, declared).await;
+        metrics::BLOB_UPLOADS.increment([match &finished {
+            Ok(_) => "ok",
+            Err(UploadError::File(_) | UploadError::Store(_) | UploadError::Aborted) => "failed",
+            Err(_) => "refused",
+        }]);
+        finished
+    }
+
+    async fn put_into_place(mut self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
         if declared.len() > MAX_MEDIA_TYPE_BYTES {
             return Err(UploadError::MediaTypeTooLong);
         }

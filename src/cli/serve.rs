@@ -1,15 +1,21 @@
 //! `pds serve`: the server with the settings of the environment.
 
+use std::io;
+use std::sync::{Arc, OnceLock};
+
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, logging};
 use crate::app::App;
 use crate::config::Config;
 use crate::jobs;
+use crate::observe::metrics;
 use crate::server::health::Phase;
 use crate::server::router::{self, RequestIds};
-use crate::server::{lifecycle, listen};
+use crate::server::{self, lifecycle, listen};
 use crate::{web, xrpc};
 
 pub(super) async fn run() -> Outcome {
@@ -26,19 +32,50 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     let url = format!("http://localhost:{}", config.service.port);
     let stop = lifecycle::stop_on_signals()?;
 
+    let running: Arc<OnceLock<Arc<App>>> = Arc::default();
+    let metrics = measure(&config, Arc::clone(&running), stop.clone()).await?;
+
     // The listener answers probes while the database opens and migrates.
     let (router, routers) = watch::channel(router::not_ready(Phase::Starting, RequestIds::starting_at(0)));
     let server = tokio::spawn(listen::serve_latest(listener, routers, stop.clone()));
     let app = App::start(&config, stop.clone()).await?;
     jobs::start(&app).await?;
     drop(router.send_replace(xrpc::router(&app, web::pages(&app))));
+    // The first app is the only one.
+    let _ = running.set(Arc::clone(&app));
     ready(&url);
     // Only now: a relay that is asked to crawl looks at once.
     jobs::crawl::start(&app);
     server.await?;
+    if let Some(metrics) = metrics {
+        metrics.await?;
+    }
     drop(router);
     app.close().await;
     Ok(())
+}
+
+/// Serves metrics, if a port is set, from now on: a migration may take long.
+async fn measure(
+    config: &Config,
+    running: Arc<OnceLock<Arc<App>>>,
+    stop: CancellationToken,
+) -> io::Result<Option<JoinHandle<()>>> {
+    let Some(port) = config.service.metrics_port else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind((config.service.bind_address, port)).await?;
+    let port = listener.local_addr()?.port();
+    tracing::info!(url = format!("http://localhost:{port}/metrics"), "serving metrics");
+    let revision = option_env!("REVISION").unwrap_or("unknown");
+    metrics::BUILD_INFO.set_flag([env!("CARGO_PKG_VERSION"), revision], true);
+    metrics::READY.set_flag([], false);
+    let measure = move || {
+        if let Some(app) = running.get() {
+            app.measure();
+        }
+    };
+    Ok(Some(tokio::spawn(server::metrics::serve(listener, measure, stop))))
 }
 
 /// Tells the operator what of the settings has no effect or looks wrong.

@@ -16,7 +16,10 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("PDS_HOSTNAME", "Public host name, without scheme, port or path.").or("localhost"),
     Setting::new("PDS_PORT", "TCP port to listen on (the container image sets 3000).").or("2583"),
     Setting::new("PDS_BIND_ADDRESS", "Address to listen on.").or("0.0.0.0"),
-    Setting::new("PDS_METRICS_PORT", "TCP port of the metrics listener.").not_yet(),
+    Setting::new(
+        "PDS_METRICS_PORT",
+        "TCP port on which `/metrics` is served in Prometheus' text format; not at all without it.",
+    ),
     Setting::new("PDS_SERVICE_DID", "DID of the server itself.").or_computed("`did:web:<PDS_HOSTNAME>`"),
     Setting::new("PDS_VERSION", "Version shown by `/xrpc/_health`.").or_computed("the version of the program"),
     Setting::new(

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::RelayError;
 use crate::clock::Clock;
+use crate::observe::metrics;
 
 /// A relay that said yes, or no, is not asked again sooner.
 const EVERY: Duration = Duration::from_mins(20);
@@ -24,7 +25,9 @@ where
     let mut retry = FIRST_RETRY;
     loop {
         newest.borrow_and_update();
-        match ask().await {
+        let answer = ask().await;
+        metrics::CRAWL_REQUESTS.increment([if answer.is_ok() { "ok" } else { "failed" }]);
+        match answer {
             Ok(()) => tracing::info!(relay = name, "asked to crawl this server"),
             Err(RelayError::Unavailable(reason)) => {
                 tracing::warn!(

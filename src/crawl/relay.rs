@@ -7,6 +7,8 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::observe::{CallOutcome, Service, UpstreamCall};
+
 /// How long a relay may take to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it may take to answer: asked to crawl, it first asks us back.
@@ -123,7 +125,13 @@ impl Relay {
 }
 
 async fn ask(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), RelayError> {
-    let answer = request.send().await.map_err(|error| unavailable(&error))?;
+    let call = UpstreamCall::begin(Service::Relay);
+    let sent = request.send().await;
+    call.ends(match &sent {
+        Ok(answer) => CallOutcome::of_status(answer.status().as_u16()),
+        Err(error) => CallOutcome::of_error(error),
+    });
+    let answer = sent.map_err(|error| unavailable(&error))?;
     let status = answer.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Err(RelayError::Unavailable(format!("it answered {status}")));

@@ -1,11 +1,14 @@
 //! The PLC directory ([did:plc](https://web.plc.directory/spec/v0.1/did-plc)): where DIDs are registered and looked up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use atproto_data::Did;
 use atproto_plc::Operation;
 use futures_util::future::BoxFuture;
 use reqwest::{Response, StatusCode};
+
+use crate::observe::{CallOutcome, Conditions, Service, UpstreamCall};
 
 /// How long a directory may take to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -57,14 +60,15 @@ pub enum PlcError {
 pub struct PlcClient {
     http: reqwest::Client,
     url: String,
+    conditions: Arc<Conditions>,
 }
 
 impl PlcClient {
-    /// A client of the directory at `url`, an http(s) URL without `/` at the end.
+    /// A client of the directory at `url`, an http(s) URL without `/` at the end. While the directory fails, `conditions` knows.
     ///
     /// # Errors
     /// If TLS cannot be set up.
-    pub fn new(url: &str) -> Result<PlcClient, PlcError> {
+    pub fn new(url: &str, conditions: Arc<Conditions>) -> Result<PlcClient, PlcError> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -75,18 +79,33 @@ impl PlcClient {
         Ok(PlcClient {
             http,
             url: url.trim_end_matches('/').to_owned(),
+            conditions,
         })
+    }
+
+    /// Sends a request and tells how it ended.
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Response, PlcError> {
+        let call = UpstreamCall::begin(Service::Plc);
+        let sent = request.send().await;
+        let outcome = match &sent {
+            Ok(response) => CallOutcome::of_status(response.status().as_u16()),
+            Err(error) => CallOutcome::of_error(error),
+        };
+        call.ends_and_tells(outcome, &self.conditions);
+        sent.map_err(|error| failure(&error))
+    }
+
+    /// Finds out whether the directory answers again.
+    pub async fn probe(&self) {
+        // What it means is told by `send`.
+        let _ = self
+            .send(self.http.get(format!("{}/_health", self.url)).timeout(READ_TIMEOUT))
+            .await;
     }
 
     async fn get(&self, path: &str) -> Result<Option<Vec<u8>>, PlcError> {
         let url = format!("{}/{path}", self.url);
-        let response = self
-            .http
-            .get(url)
-            .timeout(READ_TIMEOUT)
-            .send()
-            .await
-            .map_err(|error| failure(&error))?;
+        let response = self.send(self.http.get(url).timeout(READ_TIMEOUT)).await?;
         match response.status() {
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             _ => read(response).await.map(Some),
@@ -102,7 +121,7 @@ impl PlcDirectory for PlcClient {
                 .post(format!("{}/{did}", self.url))
                 .json(operation)
                 .timeout(SUBMIT_TIMEOUT);
-            let response = request.send().await.map_err(|error| failure(&error))?;
+            let response = self.send(request).await?;
             read(response).await.map(drop)
         })
     }
@@ -207,7 +226,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        PlcClient::new(&url).unwrap()
+        PlcClient::new(&url, Arc::default()).unwrap()
     }
 
     #[tokio::test]
@@ -259,7 +278,7 @@ mod tests {
     async fn no_connection_and_a_broken_one_are_told_apart() {
         let (did, operation) = operation();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = PlcClient::new(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let client = PlcClient::new(&format!("http://{}", listener.local_addr().unwrap()), Arc::default()).unwrap();
         let hang_up = tokio::spawn(async move { drop(listener.accept().await) });
         assert_eq!(client.submit(&did, &operation).await, Err(PlcError::NoAnswer));
         hang_up.await.unwrap();

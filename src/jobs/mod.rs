@@ -3,12 +3,14 @@
 pub(crate) mod crawl;
 pub(crate) mod deletion;
 mod relay_budget;
+mod watch;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::observe::metrics;
 use crate::repo::RepoError;
 
 /// How often old events are removed from the firehose's log.
@@ -21,6 +23,12 @@ const SESSIONS_EVERY: Duration = Duration::from_hours(1);
 const BLOBS_EVERY: Duration = Duration::from_mins(1);
 /// How often the events that relays count are counted.
 const RELAY_BUDGET_EVERY: Duration = Duration::from_mins(1);
+/// How often accounts and blobs are counted for the metrics.
+const COUNT_EVERY: Duration = Duration::from_mins(1);
+/// How often a bucket of blobs is asked whether it is there.
+const PROBE_EVERY: Duration = Duration::from_mins(1);
+/// How often the disk is looked at, and what did not work is tried again.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// How often accounts whose date has come are deleted, and the remains of deleted ones looked for.
 const DELETE_EVERY: Duration = Duration::from_mins(5);
 
@@ -66,6 +74,22 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
     repeat(app, BLOBS_EVERY, "remove blobs", |app| async move {
         app.blobs.collect().await.map(drop).map_err(|error| error.to_string())
     });
+    repeat(app, COUNT_EVERY, "count accounts and blobs", |app| async move {
+        watch::count(app).await.map_err(|error| error.to_string())
+    });
+    repeat(app, PROBE_EVERY, "ask the bucket", |app| async move {
+        watch::probe(app).await;
+        Ok(())
+    });
+    repeat(
+        app,
+        WATCH_EVERY,
+        "watch the disk and other services",
+        |app| async move {
+            watch::watch(app).await;
+            Ok(())
+        },
+    );
     if !app.relays.is_empty() {
         let rates = Arc::default();
         repeat(app, RELAY_BUDGET_EVERY, "count events", move |app| {
@@ -107,7 +131,9 @@ where
                 _ = ticks.tick() => {}
                 () = stop.cancelled() => return,
             }
-            if let Err(error) = work(Arc::clone(&app)).await {
+            let outcome = work(Arc::clone(&app)).await;
+            metrics::JOB_RUNS.increment([name, if outcome.is_ok() { "ok" } else { "failed" }]);
+            if let Err(error) = outcome {
                 tracing::warn!(job = name, error, "a job failed");
             }
         }

@@ -7,6 +7,7 @@ use tokio::sync::Mutex;
 use crate::account::count_accounts;
 use crate::app::App;
 use crate::crawl::{Budget, EventRates, Use};
+use crate::observe::metrics;
 use crate::store::StoreError;
 
 /// What was counted so far, and what the operator was warned about.
@@ -22,6 +23,7 @@ pub(super) async fn update(app: Arc<App>, counted: Arc<Mutex<Counted>>) -> Resul
     let budget = count(&app, &mut counted.rates)
         .await
         .map_err(|error| error.to_string())?;
+    measure(&budget);
     let short: Vec<Use> = budget.uses().into_iter().filter(|part| part.is_short()).collect();
     for part in short.iter().filter(|part| !counted.short.contains(&part.what)) {
         tracing::warn!(
@@ -33,6 +35,14 @@ pub(super) async fn update(app: Arc<App>, counted: Arc<Mutex<Counted>>) -> Resul
     }
     counted.short = short.iter().map(|part| part.what).collect();
     Ok(())
+}
+
+fn measure(budget: &Budget) {
+    for (window, part) in [("hour", budget.hour), ("day", budget.day)] {
+        metrics::RELAY_EVENTS.set_count([window], part.used);
+        metrics::RELAY_EVENT_LIMIT.set_count([window], part.limit);
+    }
+    metrics::RELAY_ACCOUNT_LIMIT.set_count([], budget.accounts.limit);
 }
 
 async fn count(app: &App, rates: &mut EventRates) -> Result<Budget, StoreError> {

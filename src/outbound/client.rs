@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::checked_names::CheckedNames;
 use super::dns::Dns;
 use super::target::{self, Reach, Refusal};
+use crate::observe::{CallOutcome, Service, UpstreamCall};
 
 /// How long a host may take to open a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -118,9 +119,18 @@ impl GuardedClient {
             let response = request.send().await.map_err(|error| failure(&error))?;
             read(response, limits.max_bytes).await
         };
-        timeout(limits.deadline, fetch)
+        let call = UpstreamCall::begin(Service::Identity);
+        let fetched = timeout(limits.deadline, fetch)
             .await
-            .unwrap_or(Err(FetchError::Timeout))
+            .unwrap_or(Err(FetchError::Timeout));
+        call.ends(match &fetched {
+            Ok(answer) => CallOutcome::of_status(answer.status.as_u16()),
+            Err(FetchError::Timeout) => CallOutcome::Timeout,
+            Err(FetchError::Unreachable) => CallOutcome::Unreachable,
+            Err(FetchError::Refused(_)) => CallOutcome::ClientError,
+            Err(_) => CallOutcome::ServerError,
+        });
+        fetched
     }
 
     /// A request to an address, checked as far as it can be before connecting. It has no deadline: whoever sends it sets one.

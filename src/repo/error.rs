@@ -92,6 +92,17 @@ pub enum RepoError {
     Aborted,
 }
 
+impl RepoError {
+    /// Whether the fault is the server's, not the caller's.
+    pub(super) fn is_ours(&self) -> bool {
+        match self {
+            RepoError::Store(error) => !matches!(error, StoreError::BlobGone),
+            RepoError::Quarantined { .. } | RepoError::Key(_) | RepoError::Spool(_) | RepoError::Aborted => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for RepoError {
     fn from(error: sqlx::Error) -> Self {
         RepoError::Store(error.into())

@@ -168,6 +168,11 @@ impl Repos {
         self.0.keys.forget(did).await;
     }
 
+    /// Writes what is known without asking the database into the metrics.
+    pub fn measure(&self) {
+        self.0.trees.measure();
+    }
+
     /// Drops what is cached of a repo.
     fn forget(&self, repo_id: i64) {
         self.0.trees.remove(repo_id);

@@ -6,6 +6,7 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 
 use super::LoadedRepo;
+use crate::observe::metrics;
 
 /// What an entry costs beside its tree.
 const ENTRY_BYTES: usize = 512;
@@ -26,7 +27,17 @@ impl TreeCache {
     }
 
     pub(super) fn get(&self, repo_id: i64) -> Option<Arc<LoadedRepo>> {
-        self.repos.get(&repo_id)
+        let found = self.repos.get(&repo_id);
+        metrics::TREE_CACHE_REQUESTS.increment([if found.is_some() { "hit" } else { "miss" }]);
+        found
+    }
+
+    /// Writes its size into the metrics.
+    pub(super) fn measure(&self) {
+        // What was put in and taken out since the last time is counted now.
+        self.repos.run_pending_tasks();
+        metrics::TREE_CACHE_BYTES.set_count([], self.repos.weighted_size());
+        metrics::TREE_CACHE_LIMIT_BYTES.set_count([], self.capacity);
     }
 
     /// Keeps a tree that a write used, at the cost of those used longest ago.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use atproto_data::{Cid, Did, SigningKey, Tid};
 use atproto_repo::car;
@@ -13,6 +14,7 @@ use atproto_repo::mst::{Action, Operation, Tree};
 
 use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
+use crate::observe::metrics;
 use crate::store::{BlobChanges, CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
 
 /// A commit as clients are told of it.
@@ -29,6 +31,21 @@ pub struct CommitInfo {
 pub struct Written {
     /// The new commit; none if nothing had to change.
     pub commit: Option<CommitInfo>,
+}
+
+/// Measures the parts of a write.
+struct Stages(Instant);
+
+impl Stages {
+    fn begin() -> Stages {
+        Stages(Instant::now())
+    }
+
+    fn end(&mut self, stage: &'static str) {
+        let now = Instant::now();
+        metrics::WRITE_STAGE_TIME.record_time([stage], now - self.0);
+        self.0 = now;
+    }
 }
 
 impl Repos {
@@ -50,7 +67,13 @@ impl Repos {
         let repos = self.clone();
         // A caller that goes away must not leave the cached tree behind the stored one.
         let task = tokio::spawn(async move { repos.write_locked(&repo, writes, swap_commit).await });
-        task.await.map_err(|_| RepoError::Aborted)?
+        let written = task.await.map_err(|_| RepoError::Aborted).flatten();
+        metrics::WRITES.increment([match &written {
+            Ok(_) => "ok",
+            Err(error) if error.is_ours() => "failed",
+            Err(_) => "refused",
+        }]);
+        written
     }
 
     async fn write_locked(
@@ -59,8 +82,11 @@ impl Repos {
         mut writes: Vec<RecordWrite>,
         swap_commit: Option<Cid>,
     ) -> Result<Written, RepoError> {
+        let mut stages = Stages::begin();
         let _lock = self.0.locks.lock(repo.repo_id).await;
+        stages.end("lock");
         let old = self.load_for_write(repo.repo_id).await?;
+        stages.end("load");
         if !old.active {
             return Err(RepoError::Inactive);
         }
@@ -84,7 +110,10 @@ impl Repos {
             cid: new.commit_cid,
             rev: new.rev,
         };
-        if let Err(error) = self.0.store.commit(write).await {
+        stages.end("apply");
+        let committed = self.0.store.commit(write).await;
+        stages.end("commit");
+        if let Err(error) = committed {
             self.forget(repo.repo_id);
             return Err(error.into());
         }

@@ -1,12 +1,15 @@
 //! The newest events in memory, shared by all subscribers.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
 use crate::store::SequencedEvent;
 
+/// The position of a subscriber that still reads the log: it counts as no lag.
+pub(super) const NOT_LIVE: i64 = i64::MAX;
 /// The most bytes of frames kept in memory, whatever their number.
 const BUFFER_BYTES: usize = 16 << 20;
 
@@ -14,6 +17,8 @@ pub(super) struct Live {
     buffer: Mutex<Buffer>,
     /// Seq of the newest event.
     newest: watch::Sender<i64>,
+    /// Where the subscribers are.
+    positions: Mutex<Vec<Weak<AtomicI64>>>,
     max_events: usize,
 }
 
@@ -42,6 +47,7 @@ impl Live {
         Live {
             buffer: Mutex::new(buffer),
             newest: watch::Sender::new(last),
+            positions: Mutex::default(),
             max_events: max_events.max(1),
         }
     }
@@ -87,6 +93,25 @@ impl Live {
             }
             stays
         });
+    }
+
+    /// The cursor of a new subscriber, to be kept up to date by it; [`NOT_LIVE`] until it has reached the shared buffer.
+    pub(super) fn position(&self) -> Arc<AtomicI64> {
+        let position = Arc::new(AtomicI64::new(NOT_LIVE));
+        let mut positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        positions.retain(|other| other.strong_count() > 0);
+        positions.push(Arc::downgrade(&position));
+        position
+    }
+
+    /// How many events the slowest live subscriber is behind.
+    pub(super) fn lag(&self) -> usize {
+        let positions = self.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        let cursors = positions.iter().filter_map(Weak::upgrade);
+        let slowest = cursors.map(|cursor| cursor.load(Ordering::Relaxed)).min();
+        let buffer = self.lock();
+        let seen = |cursor| buffer.events.partition_point(|event| event.seq <= cursor);
+        slowest.map_or(0, |cursor| buffer.events.len() - seen(cursor))
     }
 
     /// The seq after which all events are in the buffer.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::clock::Clock;
+use crate::observe::metrics;
 use crate::store::{Database, Sequence, Store, StoreError};
 
 pub use log::{LogState, events_after, events_per_second, state as log_state};
@@ -125,6 +126,19 @@ impl Sequencer {
     /// If the database cannot be read.
     pub async fn state(&self) -> Result<LogState, StoreError> {
         log::state(&mut *self.store.read().await?).await
+    }
+
+    /// Writes what is known without asking the database into the metrics.
+    pub fn measure(&self) {
+        let free = self.slots.available_permits();
+        metrics::FIREHOSE_SUBSCRIBERS.set_count([], (MAX_SUBSCRIBERS - free) as u64);
+        metrics::FIREHOSE_LAG.set_count([], self.live.lag() as u64);
+        let newest = *self.live.watch().borrow();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "microseconds since 1970 are below 2^53 for 250 years"
+        )]
+        metrics::FIREHOSE_LAST_EVENT.set([], newest as f64 / 1e6);
     }
 
     /// Removes events older than the backfill limit from the log.

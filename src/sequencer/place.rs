@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::live::Live;
 use crate::clock::{Clock, rfc3339_millis};
+use crate::observe::metrics;
 use crate::store::{Sequence, SequencedEvent};
 
 pub(super) struct Placer {
@@ -25,6 +26,8 @@ impl Placer {
 
 impl Sequence for Placer {
     fn place(&mut self, event: &EventBody) -> SequencedEvent {
+        let kind = event.kind().trim_start_matches('#');
+        metrics::FIREHOSE_EVENTS.increment([kind]);
         let time = self.clock.now_micros();
         self.last = time.max(self.last + 1);
         let frame = event.frame(self.last, &rfc3339_millis(time));

@@ -1,6 +1,7 @@
 //! One reader of the firehose: from the log to the live events without gap or repeat.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::watch;
 
@@ -38,6 +39,8 @@ pub struct Subscriber {
     live: Arc<Live>,
     newest: watch::Receiver<i64>,
     cursor: i64,
+    /// The cursor for all to see, once it is live.
+    position: Arc<AtomicI64>,
     /// The subscriber has reached the live events and must keep up from now on.
     is_live: bool,
     outdated: bool,
@@ -62,6 +65,7 @@ impl Subscriber {
         };
         Ok(Subscriber {
             store,
+            position: live.position(),
             live,
             newest,
             cursor: start,
@@ -102,6 +106,11 @@ impl Subscriber {
             };
             if let Some(last) = events.last() {
                 self.cursor = last.seq;
+            }
+            if self.is_live {
+                self.position.store(self.cursor, Ordering::Relaxed);
+            }
+            if !events.is_empty() {
                 return Ok(Delivery::Events(events));
             }
             if self.newest.changed().await.is_err() {

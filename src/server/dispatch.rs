@@ -15,11 +15,14 @@ use super::call::Call;
 use super::error::{XrpcError, XrpcResult};
 use super::limits::{CountsOn, Meter};
 use super::method::{Apart, Kind, Method};
+use super::middleware::request_log::CountedAs;
 use super::params::Params;
 use super::{body, routes};
 
 /// Where methods live.
 const PREFIX: &str = "/xrpc/";
+/// What calls of methods that are not ours are counted as.
+const PROXIED: &str = "proxied";
 
 /// The methods of an application, by name.
 pub(super) struct Dispatcher<S: Application> {
@@ -45,14 +48,17 @@ pub(super) async fn dispatch<S: Application>(
     let Some(nsid) = method_name(path).map(str::to_owned) else {
         return XrpcError::invalid_request("invalid xrpc path").into_response();
     };
-    match dispatcher.methods.get(nsid.as_str()) {
+    let (name, mut response) = match dispatcher.methods.get(nsid.as_str()) {
         Some(method) if method.kind == Kind::Subscription && !is_upgrade(&request) => {
             let verb = check_verb(request.method(), Some(method.kind));
-            verb.err().unwrap_or_else(XrpcError::upgrade_required).into_response()
+            let error = verb.err().unwrap_or_else(XrpcError::upgrade_required);
+            (method.nsid, error.into_response())
         }
-        Some(method) => known_method(dispatcher.app.clone(), method, request).await,
-        None => unknown_method(dispatcher.app.clone(), &nsid, request).await,
-    }
+        Some(method) => (method.nsid, known_method(dispatcher.app.clone(), method, request).await),
+        None => (PROXIED, unknown_method(dispatcher.app.clone(), &nsid, request).await),
+    };
+    response.extensions_mut().insert(CountedAs(name));
+    response
 }
 
 async fn known_method<S: Application>(app: Arc<S>, method: &'static Method<S>, request: Request) -> Response {

@@ -43,6 +43,11 @@ impl Health {
         }
     }
 
+    /// Whether traffic should come here now.
+    pub const fn is_ready(&self) -> bool {
+        self.not_ready().is_none()
+    }
+
     /// Why no traffic should come here now, if so.
     pub(super) const fn not_ready(&self) -> Option<&'static str> {
         match (self.phase, self.database) {

@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod listen;
 pub mod method;
+pub mod metrics;
 pub mod params;
 pub mod respond;
 pub mod router;

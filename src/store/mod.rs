@@ -37,6 +37,8 @@ pub use tx::Tx;
 use look_up::LookUps;
 use queue::{Job, Queue};
 
+use crate::observe::metrics;
+
 /// The database behind the store.
 pub type Db = sqlx::Sqlite;
 /// One row of an answer.
@@ -151,6 +153,14 @@ impl Store {
     /// Whether an I/O error while committing has stopped all writes until a restart; reads go on.
     pub fn writes_stopped(&self) -> bool {
         self.writes_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Writes what is known without asking the database into the metrics.
+    pub fn measure(&self) {
+        metrics::WRITE_QUEUE_DEPTH.set_count([], self.queue.depth() as u64);
+        let size = |name: &str| std::fs::metadata(self.data_directory.join(name)).map_or(0, |file| file.len());
+        metrics::DATABASE_BYTES.set_count([], size(open::DATABASE_FILE));
+        metrics::DATABASE_WAL_BYTES.set_count([], size(&format!("{}-wal", open::DATABASE_FILE)));
     }
 
     /// The data directory, absolute or as configured.

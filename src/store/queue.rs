@@ -207,6 +207,11 @@ impl Queue {
         self.0.send(job).await.map_err(|_| StoreError::Closed)
     }
 
+    /// How many jobs wait.
+    pub(super) fn depth(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Waits until everything queued is done and the writer has ended.
     pub(super) async fn close(&self) {
         let (done, closed) = oneshot::channel();

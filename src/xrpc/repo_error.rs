@@ -59,6 +59,25 @@ pub(super) fn read_error(error: RepoError) -> XrpcError {
     }
 }
 
+/// The file of a blob cannot be written or read.
+pub(super) fn blob_file_error(error: &std::io::Error) -> XrpcError {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem => {
+            tracing::warn!(%error, "the disk of the blobs is full or read-only");
+            XrpcError::not_enough_resources("The server cannot store blobs at the moment, try again later")
+        }
+        ErrorKind::TimedOut => {
+            tracing::warn!(%error, "a blob took too long");
+            XrpcError::upstream_timeout("Operation timed out, please try again.")
+        }
+        ErrorKind::NotConnected => {
+            tracing::warn!(%error, "the blob store fails");
+            XrpcError::upstream_failure("The blob store does not work at the moment, try again later")
+        }
+        _ => XrpcError::internal(error),
+    }
+}
+
 /// Why nobody but its owner and admins may see an account's data; nothing if it is active.
 pub(super) fn not_active(account: &Account) -> Option<XrpcError> {
     let did = &account.did;

@@ -16,6 +16,7 @@ pub(in crate::server) fn answer(panic: Box<dyn Any + Send + 'static>) -> Respons
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied());
+    crate::observe::metrics::HTTP_PANICS.increment([]);
     tracing::error!(panic = text.unwrap_or("of unknown cause"), "a handler panicked");
     XrpcError::internal_silent().into_response()
 }

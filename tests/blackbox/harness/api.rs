@@ -131,3 +131,10 @@ impl Answer {
         String::from_utf8_lossy(&self.body).chars().take(2_000).collect()
     }
 }
+
+/// Status and text of whatever is at a URL.
+pub(crate) async fn http_get(url: &str) -> Result<(u16, String), reqwest::Error> {
+    let http = Client::builder().no_proxy().timeout(TIMEOUT).build()?;
+    let answer = http.get(url).send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}

@@ -8,6 +8,7 @@ mod dice;
 mod plc;
 mod process;
 mod relay;
+mod s3;
 #[path = "../../../src/mail/testing/smtp_sink.rs"]
 #[expect(dead_code, reason = "the server's own tests need more of it")]
 mod smtp_sink;
@@ -16,13 +17,14 @@ mod vectors;
 mod writer;
 
 pub(crate) use account::{Account, create_write};
-pub(crate) use api::{Answer, Api};
+pub(crate) use api::{Answer, Api, http_get};
 pub(crate) use app::{ADMIN_PASSWORD, JWT_SECRET, SERVICE_DID, TestApp, copy_directory, password};
 pub(crate) use appview::{AppView, Behaviour};
 pub(crate) use dice::Dice;
 pub(crate) use plc::{Fault, Plc};
 pub(crate) use process::{Ended, Process};
 pub(crate) use relay::{Mood, TestRelay};
+pub(crate) use s3::S3;
 pub(crate) use smtp_sink::{Received, SmtpMood, SmtpSink};
 pub(crate) use subscription::{Firehose, seq};
 pub(crate) use vectors::{vector_file, vectors};

@@ -12,6 +12,7 @@ const OPERATION_BYTES: usize = 160;
 /// An event ready for the sequencer: its frame with gaps where `seq` and `time` go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventBody {
+    kind: &'static str,
     bytes: Vec<u8>,
     /// Where the value of `seq` goes in `bytes`.
     seq_at: usize,
@@ -29,6 +30,11 @@ impl EventBody {
         frame.into_bytes()
     }
 
+    /// Its `t`, such as `#commit`.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     /// About how long a frame is: at most 9 bytes less than it really takes without the time's text.
     pub fn byte_length(&self) -> usize {
         self.bytes.len()
@@ -37,6 +43,7 @@ impl EventBody {
 
 /// An event being encoded.
 struct Body {
+    kind: &'static str,
     encoder: Encoder,
     seq_at: usize,
     time_at: usize,
@@ -44,7 +51,7 @@ struct Body {
 
 impl Body {
     /// Starts with the header and the head of a map of `fields` fields.
-    fn new(kind: &str, fields: usize, capacity: usize) -> Body {
+    fn new(kind: &'static str, fields: usize, capacity: usize) -> Body {
         let mut encoder = Encoder::with_capacity(capacity + FIXED_BYTES);
         encoder
             .map(2)
@@ -54,6 +61,7 @@ impl Body {
             .integer(1)
             .map(fields);
         Body {
+            kind,
             encoder,
             seq_at: 0,
             time_at: 0,
@@ -74,6 +82,7 @@ impl Body {
 
     fn finish(self) -> EventBody {
         EventBody {
+            kind: self.kind,
             bytes: self.encoder.into_bytes(),
             seq_at: self.seq_at,
             time_at: self.time_at,

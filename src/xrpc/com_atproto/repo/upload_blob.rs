@@ -1,6 +1,5 @@
 //! `com.atproto.repo.uploadBlob`: bytes that records of the caller can refer to.
 
-use std::io::ErrorKind;
 use std::sync::Arc;
 
 use atproto_data::Did;
@@ -12,7 +11,7 @@ use crate::blob::{UploadError, UploadedBlob};
 use crate::repo::RepoError;
 use crate::server::auth::Status;
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::repo_error::read_error;
+use crate::xrpc::repo_error::{blob_file_error, read_error};
 use crate::xrpc::{Call, Caller, check_status, limits};
 
 /// A deactivated account uploads while it moves in.
@@ -89,15 +88,8 @@ fn refusal(error: UploadError) -> XrpcError {
         UploadError::TooManyUnreferenced => {
             XrpcError::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", error.to_string())
         }
-        UploadError::File(cause) if matches!(cause.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
-            tracing::error!(%cause, "the disk of the blobs is full");
-            XrpcError::not_enough_resources("The server cannot store blobs at the moment, try again later")
-        }
-        UploadError::File(cause) if cause.kind() == ErrorKind::TimedOut => {
-            tracing::warn!("storing a blob took too long");
-            XrpcError::upstream_timeout("Operation timed out, please try again.")
-        }
+        UploadError::File(cause) => blob_file_error(&cause),
         UploadError::Store(error) => read_error(RepoError::Store(error)),
-        other => XrpcError::internal(&other),
+        UploadError::Aborted => XrpcError::internal(&error),
     }
 }

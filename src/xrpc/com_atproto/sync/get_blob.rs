@@ -16,6 +16,7 @@ use crate::blob::{BlobContent, BlobInfo};
 use crate::server::byte_range::{Part, Selection, select};
 use crate::server::{Method, XrpcError, XrpcResult};
 use crate::xrpc::Call;
+use crate::xrpc::repo_error::blob_file_error;
 
 pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getBlob", READ_AUTH, |app, call| {
     Box::pin(handle(app, call))
@@ -64,7 +65,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     };
     let content = app.blobs.content(&did, &cid, &blob, part.start, part.length).await;
     let content = content
-        .map_err(|error| XrpcError::internal(&error))?
+        .map_err(|error| blob_file_error(&error))?
         .ok_or_else(not_found)?;
     let mut response = (status, body(content)).into_response();
     describe(&mut response, &cid, &blob, &etag, part)?;

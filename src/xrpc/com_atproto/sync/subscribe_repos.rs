@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::observe::metrics;
 use crate::sequencer::{Delivery, StartError, Subscriber};
 use crate::server::{Method, XrpcError, XrpcResult};
 use crate::xrpc::Call;
@@ -78,6 +79,7 @@ async fn subscribe(app: &App, mut socket: WebSocket, cursor: Option<i64>) -> Res
     Connection {
         socket,
         subscriber,
+        ending: Ending("closed"),
         stop: app.stopping(),
         heard: Instant::now(),
     }
@@ -89,8 +91,18 @@ struct Connection {
     socket: WebSocket,
     subscriber: Subscriber,
     stop: CancellationToken,
+    ending: Ending,
     /// When the subscriber last sent anything.
     heard: Instant,
+}
+
+/// Why a subscription ends, counted when it does.
+struct Ending(&'static str);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        metrics::FIREHOSE_DISCONNECTS.increment([self.0]);
+    }
 }
 
 impl Connection {
@@ -106,10 +118,12 @@ impl Connection {
                         }
                     }
                     Ok(Delivery::TooSlow) => {
+                        self.ending.0 = "consumer_too_slow";
                         return refuse(&mut self.socket, "ConsumerTooSlow", "Stream consumer too slow").await;
                     }
                     Err(error) => {
                         tracing::error!(%error, "the event log cannot be read");
+                        self.ending.0 = "error";
                         return refuse(&mut self.socket, "InternalServerError", "Internal Server Error").await;
                     }
                 },
@@ -121,6 +135,7 @@ impl Connection {
                     send(&mut self.socket, Message::Ping(axum::body::Bytes::new())).await?;
                 }
                 () = self.stop.cancelled() => {
+                    self.ending.0 = "shutdown";
                     let close = CloseFrame { code: CLOSE_GOING_AWAY, reason: "server restarts".into() };
                     return send(&mut self.socket, Message::Close(Some(close))).await;
                 }

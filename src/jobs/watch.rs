@@ -1,0 +1,58 @@
+//! Watching what this server stands on: its disks, and services that failed when they were called last.
+
+use std::sync::Arc;
+
+use crate::account::count_accounts;
+use crate::app::App;
+use crate::blob::Probe;
+use crate::observe::{Condition, Disk, metrics};
+use crate::store::StoreError;
+
+/// Looks at the disks, and tries again what did not work.
+pub(super) async fn watch(app: Arc<App>) {
+    watch_disks(&app);
+    if app.conditions().holds(Condition::Plc) {
+        app.plc().probe().await;
+    }
+    app.blobs.probe(Probe::Failed).await;
+}
+
+fn watch_disks(app: &App) {
+    let disks: Vec<Disk> = app
+        .directories()
+        .iter()
+        .filter_map(|directory| Disk::of(directory).ok())
+        .collect();
+    if let Some(disk) = disks.first() {
+        metrics::DISK_FREE_BYTES.set_count([], disk.free_bytes);
+        metrics::DISK_SIZE_BYTES.set_count([], disk.size_bytes);
+    }
+    for (condition, holds) in [
+        (Condition::DiskFull, disks.iter().any(|disk| disk.is_full())),
+        (Condition::ReadOnly, disks.iter().any(|disk| disk.read_only)),
+    ] {
+        app.conditions().set(condition, holds);
+    }
+}
+
+/// Asks services that are asked seldom whether they are there.
+pub(super) async fn probe(app: Arc<App>) {
+    app.blobs.probe(Probe::Always).await;
+}
+
+/// Counts what only the database knows.
+pub(super) async fn count(app: Arc<App>) -> Result<(), StoreError> {
+    let accounts = count_accounts(&mut *app.read().await?).await?;
+    for (status, number) in [
+        ("active", accounts.active),
+        ("deactivated", accounts.deactivated),
+        ("takendown", accounts.taken_down),
+    ] {
+        metrics::ACCOUNTS.set_count([status], number);
+    }
+    metrics::ACCOUNTS_PENDING.set_count([], accounts.pending);
+    let (blobs, bytes) = app.blobs.total().await?;
+    metrics::BLOBS.set_count([], blobs);
+    metrics::BLOB_BYTES.set_count([], bytes);
+    Ok(())
+}

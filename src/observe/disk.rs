@@ -1,0 +1,66 @@
+//! How full a file system is.
+
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
+/// Less than this left, or less than a fiftieth of a small file system, counts as full: SQLite needs room to end what it began.
+const FULL_BELOW_BYTES: u64 = 64 << 20;
+const FULL_BELOW_SHARE: u64 = 50;
+
+/// A file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What this server may still write.
+    pub free_bytes: u64,
+    /// How large it is.
+    pub size_bytes: u64,
+    /// Whether it is mounted read-only.
+    pub read_only: bool,
+}
+
+impl Disk {
+    /// The file system of a directory.
+    ///
+    /// # Errors
+    /// If the directory cannot be asked about.
+    pub fn of(directory: &Path) -> io::Result<Disk> {
+        let found = statvfs(directory)?;
+        Ok(Disk {
+            free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+            size_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+            read_only: found.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
+    }
+
+    /// Whether it is full, or nearly.
+    pub fn is_full(self) -> bool {
+        self.free_bytes < FULL_BELOW_BYTES.min(self.size_bytes / FULL_BELOW_SHARE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_directory_has_a_disk() {
+        let disk = Disk::of(Path::new("/")).unwrap();
+        assert!(disk.size_bytes > 0 && disk.free_bytes <= disk.size_bytes);
+        assert!(Disk::of(Path::new("/nowhere/at/all")).is_err());
+    }
+
+    #[test]
+    fn small_and_large_disks_are_full_at_different_points() {
+        let disk = |free_bytes, size_bytes| Disk {
+            free_bytes,
+            size_bytes,
+            read_only: false,
+        };
+        assert!(disk(63 << 20, 1 << 40).is_full() && !disk(65 << 20, 1 << 40).is_full());
+        assert!(disk(0, 16 << 20).is_full() && !disk(1 << 20, 16 << 20).is_full());
+    }
+}

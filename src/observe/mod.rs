@@ -1,0 +1,13 @@
+//! What the operator sees of the running server: metrics, and what does not work while the rest does. The lowest room: every other may
+//! record here.
+
+pub mod conditions;
+pub mod disk;
+pub mod metric;
+pub mod metrics;
+pub mod process;
+pub mod upstream;
+
+pub use conditions::{Condition, Conditions};
+pub use disk::Disk;
+pub use upstream::{CallOutcome, Service, UpstreamCall};

@@ -1,0 +1,148 @@
+//! What the operator sees: metrics, and what `/readyz` says of things that do not work while the rest does.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::TestApp;
+use crate::harness::{Plc, http_get};
+
+/// The series of a scrape and their values.
+type Scrape = BTreeMap<String, f64>;
+
+/// A metrics listener on any free port, as the log tells.
+fn metrics_url(app: &TestApp) -> String {
+    let log = app.process().log();
+    let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut urls = lines.filter(|line| line["message"] == "serving metrics");
+    urls.next().unwrap()["url"].as_str().unwrap().to_owned()
+}
+
+async fn scrape(url: &str) -> (String, Scrape) {
+    let (status, text) = http_get(url).await.unwrap();
+    assert_eq!(status, 200);
+    let parsed = parse(&text);
+    (text, parsed)
+}
+
+/// Reads the text format; whatever does not follow it fails the test.
+fn parse(text: &str) -> Scrape {
+    let mut series = Scrape::new();
+    let mut kinds = BTreeMap::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{line} twice");
+        } else if !line.starts_with("# HELP ") {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            let family = name.split('{').next().unwrap();
+            let is_known = ["", "_bucket", "_sum", "_count"]
+                .iter()
+                .any(|suffix| family.strip_suffix(suffix).is_some_and(|name| kinds.contains_key(name)));
+            assert!(is_known, "{line} has no TYPE");
+            let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}"));
+            assert!(series.insert(name.to_owned(), value).is_none(), "{line} twice");
+        }
+    }
+    series
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_what_happened_and_nothing_of_whom() {
+    let app = TestApp::start_with(&[("PDS_METRICS_PORT", "0")]).await;
+    let url = metrics_url(&app);
+    let mut firehose = app.firehose(None).await;
+    let alice = app.account("alice").await;
+    for rkey in ["a", "b"] {
+        alice.create("com.example.note", rkey, &json!({"text": "Hello"})).await;
+    }
+    firehose.frame().await;
+    alice
+        .call("com.atproto.repo.createRecord", &json!({}))
+        .await
+        .refused(400, "InvalidRequest");
+    for number in 0..20 {
+        // No client makes series of its own.
+        app.api.query(&format!("com.example.made{number}"), &[]).await;
+        http_get(&format!("http://{}/made/up/{number}", app.api.address()))
+            .await
+            .unwrap();
+    }
+    let (text, now) = scrape(&url).await;
+    for (series, expected) in [
+        (
+            "pds_http_requests_total{method=\"com.atproto.repo.createRecord\",status=\"200\"}",
+            2.0,
+        ),
+        (
+            "pds_http_requests_total{method=\"com.atproto.repo.createRecord\",status=\"400\"}",
+            1.0,
+        ),
+        ("pds_http_requests_total{method=\"proxied\",status=\"401\"}", 20.0),
+        ("pds_http_requests_total{method=\"other\",status=\"404\"}", 20.0),
+        (
+            "pds_http_request_duration_seconds_count{method=\"com.atproto.repo.createRecord\"}",
+            3.0,
+        ),
+        ("pds_http_requests_in_flight", 0.0),
+        ("pds_writes_total{outcome=\"ok\"}", 2.0),
+        ("pds_firehose_events_total{type=\"commit\"}", 3.0),
+        ("pds_firehose_events_total{type=\"identity\"}", 1.0),
+        ("pds_firehose_subscribers", 1.0),
+        ("pds_write_stage_duration_seconds_count{stage=\"commit\"}", 2.0),
+        ("pds_upstream_requests_total{service=\"plc\",outcome=\"ok\"}", 2.0),
+        ("pds_ready", 1.0),
+        ("pds_degraded{reason=\"plc\"}", 0.0),
+        ("pds_writes_stopped", 0.0),
+    ] {
+        assert_eq!(now.get(series), Some(&expected), "{series} in\n{text}");
+    }
+    for series in [
+        "process_resident_memory_bytes",
+        "process_open_fds",
+        "process_start_time_seconds",
+        "pds_database_bytes",
+        "pds_disk_free_bytes",
+        "pds_tree_cache_bytes",
+        "pds_firehose_last_event_timestamp_seconds",
+    ] {
+        assert!(now.get(series).is_some_and(|value| *value > 0.0), "{series} in\n{text}");
+    }
+    for secret in [alice.did.as_str(), "alice", "made"] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+    let elsewhere = url.replace("/metrics", "/");
+    assert_eq!(http_get(&elsewhere).await.unwrap().0, 404);
+    // The public port has no metrics.
+    let public = format!("http://{}/metrics", app.api.address());
+    assert_eq!(http_get(&public).await.unwrap().0, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_fails_is_told_until_it_answers_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let plc = Plc::at(&listener);
+    drop(listener);
+    let app = TestApp::start_beside(plc.clone(), &[("PDS_METRICS_PORT", "0")]).await;
+    let url = metrics_url(&app);
+    let readyz = format!("http://{}/readyz", app.api.address());
+    assert_eq!(
+        http_get(&readyz).await.unwrap(),
+        (200, json!({"status": "ok"}).to_string())
+    );
+    let input = app.sign_up("alice").await;
+    let refused = app.api.procedure("com.atproto.server.createAccount", &input).await;
+    assert!(refused.status >= 500, "{}", refused.text());
+    let degraded = json!({"status": "degraded", "reasons": ["plc"]});
+    assert_eq!(http_get(&readyz).await.unwrap(), (200, degraded.to_string()));
+    let (text, now) = scrape(&url).await;
+    assert_eq!(now["pds_degraded{reason=\"plc\"}"], 1.0, "{text}");
+    assert_eq!((now["pds_ready"], now["pds_writes_stopped"]), (1.0, 0.0));
+    plc.serve(TcpListener::bind(address).await.unwrap());
+    // Nobody has to call it: the server looks by itself.
+    let patience = std::time::Duration::from_secs(40);
+    let recovers = async { while http_get(&readyz).await.unwrap().1 != json!({"status": "ok"}).to_string() {} };
+    tokio::time::timeout(patience, recovers).await.unwrap();
+}

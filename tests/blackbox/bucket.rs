@@ -72,7 +72,10 @@ async fn blobs_live_in_the_bucket_under_the_keys_of_the_reference() {
     s3.create_bucket().await;
     let mut app = start(&s3.url(), &[]).await;
     let alice = app.account("alice").await;
-    let large: Vec<u8> = (0..LARGE).map(|index| (index / 1_000 % 251) as u8).collect();
+    let large: Vec<u8> = (0..=250)
+        .flat_map(|byte| std::iter::repeat_n(byte, 90_000))
+        .take(LARGE)
+        .collect();
     let mut cids = Vec::new();
     for (rkey, bytes) in [("small", b"a small blob".to_vec()), ("large", large.clone())] {
         let blob = upload(&alice, bytes.clone()).await.ok()["blob"].clone();

@@ -138,11 +138,16 @@ async fn a_directory_that_fails_is_told_until_it_answers_again() {
     let degraded = json!({"status": "degraded", "reasons": ["plc"]});
     assert_eq!(http_get(&readyz).await.unwrap(), (200, degraded.to_string()));
     let (text, now) = scrape(&url).await;
-    assert_eq!(now["pds_degraded{reason=\"plc\"}"], 1.0, "{text}");
-    assert_eq!((now["pds_ready"], now["pds_writes_stopped"]), (1.0, 0.0));
+    for (series, expected) in [
+        ("pds_degraded{reason=\"plc\"}", 1.0),
+        ("pds_ready", 1.0),
+        ("pds_writes_stopped", 0.0),
+    ] {
+        assert_eq!(now.get(series), Some(&expected), "{series} in\n{text}");
+    }
     plc.serve(TcpListener::bind(address).await.unwrap());
     // Nobody has to call it: the server looks by itself.
     let patience = std::time::Duration::from_secs(40);
-    let recovers = async { while http_get(&readyz).await.unwrap().1 != json!({"status": "ok"}).to_string() {} };
+    let recovers = async { while http_get(&readyz).await.unwrap().1.contains("degraded") {} };
     tokio::time::timeout(patience, recovers).await.unwrap();
 }

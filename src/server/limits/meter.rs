@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::limit::Per;
 use super::{ALL_CALLS, ALL_CALLS_OF_ACCOUNT, Client, Limit, Limiter};
 use crate::counters::Window;
+use crate::observe::metrics;
 use crate::server::error::XrpcError;
 use crate::server::input::Input;
 
@@ -145,6 +146,12 @@ impl Meter {
             *tightest = Some(standing);
         }
         if standing.is_exceeded() {
+            metrics::RATE_LIMITED.increment([match limit.per {
+                Per::Account => "account",
+                Per::Server => "server",
+                Per::Address => "address",
+                Per::Input(_) | Per::AddressAndInput(_) => "identifier",
+            }]);
             Err(XrpcError::rate_limited())
         } else {
             Ok(())

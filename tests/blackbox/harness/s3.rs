@@ -18,6 +18,7 @@ pub(crate) struct S3 {
 
 impl S3 {
     /// A server without buckets. None, said loudly, where the program is missing; under CI it must be there.
+    #[expect(clippy::disallowed_methods, reason = "tests: where they run")]
     pub(crate) async fn start() -> Option<S3> {
         let Some(program) = program() else {
             assert!(

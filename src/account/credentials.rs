@@ -1,7 +1,10 @@
 //! Changing an account's e-mail address and password.
 
+use std::net::IpAddr;
+
 use sqlx::SqliteConnection;
 
+use super::login_attempts::LoginAttempt;
 use super::password::{self, PasswordError, Verdict};
 use super::pending::is_email_taken;
 use super::sessions::end_all_sessions;
@@ -79,8 +82,13 @@ impl Accounts {
         removed.await
     }
 
-    /// Whether a password is the account's own.
-    pub(super) async fn knows_password(&self, account: &Account, password: &str) -> Result<bool, DeletionError> {
+    /// Whether a password is the account's own. Who guesses waits, as at a login.
+    pub(super) async fn knows_password(
+        &self,
+        account: &Account,
+        password: &str,
+        from: Option<IpAddr>,
+    ) -> Result<bool, DeletionError> {
         if !password::can_be_tried(password) {
             return Ok(false);
         }
@@ -89,7 +97,16 @@ impl Accounts {
             .await
             .map_err(EmailTokenError::from)?;
         let hash = found.and_then(|(_, hash)| hash);
-        Ok(self.0.passwords.verify(password, hash).await? != Verdict::Wrong)
+        let account = account.did.as_str();
+        let attempt = LoginAttempt { account, from };
+        if let Some(attempts) = &self.0.login_attempts {
+            attempts.begin(attempt).await;
+        }
+        let is_right = self.0.passwords.verify(password, hash).await? != Verdict::Wrong;
+        if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| is_right) {
+            attempts.was_right(attempt);
+        }
+        Ok(is_right)
     }
 
     pub(super) async fn hash_new_password(&self, password: &str) -> Result<String, NewPasswordError> {

@@ -1,5 +1,7 @@
 //! Deleting accounts: the account goes at once, what it leaves behind is removed by a job.
 
+use std::net::IpAddr;
+
 use atproto_data::Did;
 use atproto_repo::frame::{self, account_event};
 use sqlx::{Row as _, SqliteConnection};
@@ -49,12 +51,18 @@ pub enum DeletionError {
 
 impl Accounts {
     /// Whether somebody knows an account's password and the code that was mailed to its owner. A wrong password does not count against
-    /// the code, so that strangers cannot end it.
+    /// the code, so that strangers cannot end it. `from` is the client's address, if it is known.
     ///
     /// # Errors
     /// Why not.
-    pub async fn check_deletion(&self, account: &Account, password: &str, token: &str) -> Result<(), DeletionError> {
-        if !self.knows_password(account, password).await? {
+    pub async fn check_deletion(
+        &self,
+        account: &Account,
+        password: &str,
+        token: &str,
+        from: Option<IpAddr>,
+    ) -> Result<(), DeletionError> {
+        if !self.knows_password(account, password, from).await? {
             return Err(DeletionError::Wrong);
         }
         Ok(self.check_code(account.account_id, Code::DeleteAccount, token).await?)

@@ -11,7 +11,7 @@ use pds::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::harness::SERVICE_DID;
+use crate::harness::{ADMIN_PASSWORD, SERVICE_DID};
 use crate::untouched::assert_refused;
 use crate::{Account, Answer, TestApp};
 
@@ -273,4 +273,32 @@ async fn a_did_web_is_hosted_here_once_its_document_says_so() {
     set(signing_key, "https://pds.test", "renamed.test");
     mover.call(update, &rename).await.ok();
     assert_eq!(mover.session().await.ok()["handle"], "renamed.test");
+}
+
+#[tokio::test]
+async fn an_account_that_was_deleted_here_may_come_back() {
+    let app = TestApp::start().await;
+    let (did, key) = did_elsewhere(&app, 16);
+    let mut revs = Vec::new();
+    for visit in ["first", "second"] {
+        let mut input = app.sign_up("mover").await;
+        input["did"] = json!(did);
+        let mut claims = claims(&did);
+        claims["jti"] = json!(visit);
+        let mover = Account::new(&app.api, &create(&app, &sign(&key, &claims), &input).await.ok());
+        assert_eq!(mover.did, did);
+        let status = mover.query("com.atproto.server.checkAccountStatus", &[]).await.ok();
+        assert_eq!(status["activated"], false);
+        revs.push(status["repoRev"].as_str().unwrap().to_owned());
+        let delete = app
+            .api
+            .post("com.atproto.admin.deleteAccount")
+            .json(&json!({"did": did}));
+        Answer::to(delete.basic_auth("admin", Some(ADMIN_PASSWORD)))
+            .await
+            .unwrap()
+            .ok();
+        mover.session().await.refused(400, "InvalidRequest");
+    }
+    assert!(revs[0] < revs[1], "{revs:?}");
 }

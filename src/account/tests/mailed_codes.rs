@@ -182,13 +182,21 @@ async fn deletion_needs_the_password_and_the_code() {
     let test = TestAccounts::open().await;
     let alice = alice(&test).await;
     let text = code(&test, &alice, Code::DeleteAccount).await;
-    let check = async |password: &str, token: &str| test.accounts.check_deletion(&alice, password, token).await;
+    let check = async |password: &str, token: &str| test.accounts.check_deletion(&alice, password, token, None).await;
     for _ in 0..6 {
         assert!(matches!(check("wrong", "AAAAA-AAAAA").await, Err(DeletionError::Wrong)));
     }
     let refused = check("alice-pass", "AAAAA-AAAAA").await;
     assert!(matches!(refused, Err(DeletionError::Token(EmailTokenError::Invalid))));
     check("alice-pass", &text).await.unwrap();
+
+    // Guessing the password costs as much as at a login: ten wrong ones are free.
+    let waited = test.clock.slept().len();
+    for _ in 0..6 {
+        assert!(matches!(check("wrong", &text).await, Err(DeletionError::Wrong)));
+    }
+    let waits = test.clock.slept()[waited..].to_vec();
+    assert_eq!(waits, [1, 2].map(std::time::Duration::from_secs));
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = app.accounts.find_did(&did).await;
     let account = account.map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| XrpcError::invalid_request("account not found"))?;
-    let checked = app.accounts.check_deletion(&account, password, token).await;
+    let from = call.meter().client().address();
+    let checked = app.accounts.check_deletion(&account, password, token, from).await;
     checked.map_err(refusal)?;
     let deleted = deletion::delete(&app, &account, Deletion::Asked).await;
     deleted.map_err(|error| XrpcError::internal(error.as_ref()))?;

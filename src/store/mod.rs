@@ -7,6 +7,7 @@ mod blob_rows;
 mod bulk;
 mod error;
 mod inspect;
+mod leave;
 mod lock;
 mod look_up;
 mod migrations;

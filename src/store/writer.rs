@@ -10,6 +10,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{DiskState, disk_state};
+use super::leave::leave_transaction;
 use super::queue::{ChangeJob, Job, Queue};
 use super::{CommitWrite, Sequence, SequencedEvent, StoreError, Tx, bulk};
 
@@ -124,6 +125,7 @@ impl Writer {
             .map(|commit| commit.event.as_ref().map(|event| self.sequence.place(event)))
             .collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
+        leave_transaction(&mut self.connection).await?;
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         bulk::write(&mut transaction, &rows).await?;
         if let Some(last) = events.iter().rev().flatten().next() {
@@ -164,6 +166,7 @@ impl Writer {
             return Err(StoreError::WritesStopped);
         }
         let mut events = Vec::new();
+        leave_transaction(&mut self.connection).await?;
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         for change in group {
             let mut tx = Tx {

@@ -29,7 +29,9 @@ async fn assert_signed_with(app: &TestApp, alice: &Account, key: &Value) {
     let public_key = app.plc.signing_key(&alice.did);
     assert_eq!(json!(public_key.to_did_key()), *key);
     let before = verify_repo(&alice.export().await, &alice.did, &public_key);
-    alice.put("com.example.note", "a", &json!({"text": before.rev.to_string()})).await;
+    alice
+        .put("com.example.note", "a", &json!({"text": before.rev.to_string()}))
+        .await;
     let after = verify_repo(&alice.export().await, &alice.did, &public_key);
     assert!(after.rev > before.rev);
 }

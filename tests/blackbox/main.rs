@@ -21,6 +21,7 @@ mod creation;
 mod damage;
 mod difference;
 mod flow;
+mod full_disk;
 mod handles;
 mod hang_ups;
 mod http_framing;

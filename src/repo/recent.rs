@@ -8,8 +8,10 @@ use super::load::{cid_column, rev_column};
 use super::{RepoError, Repos};
 use crate::store::{Columns as _, StoreError};
 
-/// Events looked at, at most.
+/// Events looked at, at most, and bytes of them: one that goes beyond is the last. It is a service that says how far back to look, and
+/// a client may have named it.
 const MAX_EVENTS: usize = 100;
+const MAX_LOG_BYTES: usize = 1 << 20;
 /// Records found, at most.
 const MAX_RECORDS: usize = 10;
 
@@ -76,17 +78,16 @@ impl Repos {
         };
         tracing::debug!(%rev, %since, "an account is ahead of what a service has seen");
         let mut paths: Vec<String> = Vec::new();
-        for _ in 0..MAX_EVENTS {
+        let (mut events, mut bytes) = (0, 0);
+        while events < MAX_EVENTS && bytes < MAX_LOG_BYTES {
             let Some(seq) = next else { return Ok(None) };
-            let event = self.0.store.look_up_one(EVENT, [seq.into()], |row| {
-                Ok((row.column::<Option<i64>>(0)?, row.column::<Vec<u8>>(1)?))
-            });
-            let Some((previous, frame)) = event.await? else {
+            let Some(event) = self.event(seq).await? else {
                 return Ok(None);
             };
-            next = previous;
-            let frame = Frame::decode(&frame).map_err(|error| StoreError::Damaged(format!("event: {error}")))?;
-            match frame {
+            next = event.previous;
+            events += 1;
+            bytes += event.bytes;
+            match event.frame {
                 Frame::Commit(commit) if commit.rev > since => {
                     let new = commit.ops.into_iter().map(|op| op.path).filter(|path| wanted(path));
                     for path in new {
@@ -103,6 +104,28 @@ impl Repos {
         // Whoever is so far behind gets the newest.
         Ok(Some(paths))
     }
+
+    async fn event(&self, seq: i64) -> Result<Option<Event>, RepoError> {
+        let found = self.0.store.look_up_one(EVENT, [seq.into()], |row| {
+            let frame = row.bytes(1)?;
+            let decoded = Frame::decode(frame);
+            Ok(Event {
+                previous: row.column(0)?,
+                bytes: frame.len(),
+                frame: decoded.map_err(|error| StoreError::Damaged(format!("event: {error}")))?,
+            })
+        });
+        Ok(found.await?)
+    }
+}
+
+/// An event of the log.
+struct Event {
+    /// The account's event before it.
+    previous: Option<i64>,
+    /// How large its frame is.
+    bytes: usize,
+    frame: Frame,
 }
 
 const HEAD: &str = "SELECT rev, last_event FROM repo WHERE repo_id = $1";

@@ -143,6 +143,11 @@ async fn accounts_are_looked_at_and_changed() {
         (&info["status"], &info["emailConfirmed"]),
         (&json!("active"), &json!(false))
     );
+    let record = json!({"text": "x"});
+    alice.create("com.example.note", "a", &record).await;
+    let info = run(&["account", "info", did]);
+    assert_eq!((&info["records"], &info["blobs"]), (&json!(1), &json!(0)));
+    assert!(info["recordBytes"].as_i64().unwrap() > 30, "{info}");
     let lines = output(&["account", "info", did, "--url", &url]);
     assert!(
         lines.contains("handle\talice.test\n") && lines.contains("emailAuthFactor\tfalse"),

@@ -46,6 +46,15 @@ pub(super) async fn info(named: &Named) -> Outcome {
         .client
         .admin_query("com.atproto.admin.getAccountInfo", &parameters)
         .await?;
+    let parameters = [("account", named.did()), ("size", "true")];
+    let size = &named
+        .context
+        .client
+        .admin_query("internal.pds.admin.getAccount", &parameters)
+        .await?["size"];
+    for name in ["records", "recordBytes", "blobs", "blobBytes"] {
+        info[name] = size[name].clone();
+    }
     for name in ["status", "emailConfirmed", "emailAuthFactor"] {
         info[name] = named.account[name].clone();
     }

@@ -11,10 +11,14 @@ use crate::store::StoreError;
 /// Looks at the disks, and tries again what did not work.
 pub(super) async fn watch(app: Arc<App>) {
     watch_disks(&app);
-    if app.conditions().holds(Condition::Plc) {
-        app.plc().probe().await;
-    }
-    app.blobs.probe(Probe::Failed).await;
+    let ask = async {
+        if app.conditions().holds(Condition::Plc) {
+            app.plc().probe().await;
+        }
+        app.blobs.probe(Probe::Failed).await;
+    };
+    // The end of the server does not wait for services that do not answer.
+    app.stopping().run_until_cancelled(ask).await;
 }
 
 fn watch_disks(app: &App) {
@@ -37,7 +41,7 @@ fn watch_disks(app: &App) {
 
 /// Asks services that are asked seldom whether they are there.
 pub(super) async fn probe(app: Arc<App>) {
-    app.blobs.probe(Probe::Always).await;
+    app.stopping().run_until_cancelled(app.blobs.probe(Probe::Always)).await;
 }
 
 /// Counts what only the database knows.

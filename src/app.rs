@@ -116,7 +116,7 @@ impl App {
             max_subscription_buffer: config.firehose.max_subscription_buffer,
         };
         let sequencer = SequencerStart::new(&database, Arc::clone(&clock), firehose).await?;
-        let store = database.start(sequencer.sequence());
+        let store = database.start(sequencer.sequence())?;
         let sequencer = sequencer.finish(store.clone());
         let sealer = Arc::new(sealer(config));
         sealer.check(&store, random.as_ref()).await?;

@@ -5,15 +5,14 @@
 //! whole repo as the answer.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use atproto_data::{Cid, Tid};
 use atproto_repo::frame::Frame;
-use futures_util::TryStreamExt as _;
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
 
 use super::load::cid_column;
 use super::{LoadedRepo, RepoError};
-use crate::store::StoreError;
+use crate::store::{Columns as _, Parameter, Snapshot, StoreError};
 
 /// Bytes of frames read at most: about 4,000 commits of one record. Beyond, the whole repo costs no more.
 const MAX_LOG_BYTES: usize = 16 << 20;
@@ -30,8 +29,8 @@ const CHAIN: &str = "WITH RECURSIVE chain (seq, step) AS ( \
      SELECT e.frame FROM chain c JOIN event e ON e.seq = c.seq";
 
 /// The keys that were created, changed or deleted after `since`, whatever became of them later; `None` if the log cannot tell.
-pub(super) async fn touched_since(
-    snapshot: &mut SqliteConnection,
+pub(super) fn touched_since(
+    snapshot: &Snapshot,
     repo_id: i64,
     head: Tid,
     since: Tid,
@@ -43,21 +42,21 @@ pub(super) async fn touched_since(
     if head == since {
         return Ok(Some(chain.touched));
     }
-    let mut frames = sqlx::query(CHAIN).bind(repo_id).bind(MAX_EVENTS).fetch(snapshot);
-    let mut bytes = 0;
-    while let Some(row) = frames.try_next().await? {
-        let frame: &[u8] = row.try_get(0)?;
+    let (mut bytes, mut is_reached) = (0, false);
+    snapshot.each(CHAIN, &[repo_id.into(), MAX_EVENTS.into()], |row| {
+        let frame = row.bytes(0)?;
         bytes += frame.len();
         if bytes > MAX_LOG_BYTES {
-            return Ok(None);
+            return Ok(ControlFlow::Break(()));
         }
-        match chain.step_back(frame, since)? {
-            Step::Reached => return Ok(Some(chain.touched)),
-            Step::Older => {}
-            Step::Broken => return Ok(None),
-        }
-    }
-    Ok(None)
+        let step = chain.step_back(frame, since)?;
+        is_reached = matches!(step, Step::Reached);
+        Ok::<_, StoreError>(match step {
+            Step::Older => ControlFlow::Continue(()),
+            Step::Reached | Step::Broken => ControlFlow::Break(()),
+        })
+    })?;
+    Ok(is_reached.then_some(chain.touched))
 }
 
 /// The way back from the head.
@@ -99,8 +98,8 @@ impl Chain {
 }
 
 /// The records at some paths, at most [`PAGE_RECORDS`], as far as they are there: CIDs and contents.
-pub(super) async fn contents(
-    snapshot: &mut SqliteConnection,
+pub(super) fn contents(
+    snapshot: &Snapshot,
     repo_id: i64,
     repo: &LoadedRepo,
     paths: &[&str],
@@ -118,18 +117,16 @@ pub(super) async fn contents(
         "SELECT cid, content FROM record WHERE repo_id = $1 AND path IN ({})",
         parameters.join(", ")
     );
-    let mut query = sqlx::query(AssertSqlSafe(sql)).bind(repo_id);
     // A short page repeats its last path: one statement serves all.
-    for index in 0..PAGE_RECORDS {
-        query = query.bind(*present.get(index).unwrap_or(last));
-    }
-    let rows = query.fetch_all(snapshot).await?;
-    if rows.len() != present.len() {
+    let paths = (0..PAGE_RECORDS).map(|index| Parameter::from(*present.get(index).unwrap_or(last)));
+    let parameters: Vec<_> = std::iter::once(repo_id.into()).chain(paths).collect();
+    let found = snapshot.all(&sql, &parameters, |row| {
+        Ok((cid_column(row.bytes(0)?)?, row.column(1)?))
+    })?;
+    if found.len() != present.len() {
         return Err(RepoError::Quarantined { repo_id });
     }
-    rows.iter()
-        .map(|row| Ok((cid_column(row.try_get(0)?)?, row.try_get(1)?)))
-        .collect()
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -4,18 +4,19 @@
 //! client never holds a read transaction, which would stop the write-ahead log from being checkpointed.
 
 use std::collections::{BTreeSet, HashSet};
+use std::io::{Seek as _, Write as _};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use atproto_data::{Cid, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::Commit;
 use atproto_repo::mst::{Tree, TreeItem};
-use futures_util::TryStreamExt as _;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::load::{cid_column, load_head, load_pairs};
+use super::load::{load_head, load_pairs};
 use super::{LoadedRepo, RepoError, Repos, difference};
+use crate::store::Snapshot;
 
 /// A CAR up to this size stays in memory.
 const MEMORY_BYTES: usize = 1 << 20;
@@ -38,34 +39,45 @@ impl Repos {
     /// # Errors
     /// [`RepoError::Busy`] if too many exports run, [`RepoError::NotFound`], or what the disk says.
     pub async fn export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {
-        let _place = self.0.export_queue.try_acquire().map_err(|_| RepoError::Busy)?;
-        let _permit = self.0.exports.acquire().await.map_err(|_| RepoError::Aborted)?;
-        let mut reader = self.0.store.read().await?;
-        let mut snapshot = reader.begin().await?;
-        let repo = self.load_in(&mut snapshot, repo_id).await?;
-        let mut spool = Spool::new(self.temporary_directory());
+        let place = Arc::clone(&self.0.export_queue).try_acquire_owned();
+        let place = place.map_err(|_| RepoError::Busy)?;
+        let turn = Arc::clone(&self.0.exports).acquire_owned().await;
+        let turn = turn.map_err(|_| RepoError::Aborted)?;
+        let repos = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, also if nobody waits for it any more.
+            let _held = (place, turn);
+            repos.write_export(repo_id, since)
+        });
+        task.await.map_err(|_| RepoError::Aborted)?
+    }
+
+    fn write_export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {
+        let snapshot = self.0.store.snapshot()?;
+        let repo = self.load_in(&snapshot, repo_id)?;
+        let mut spool = Spool::new(self.0.store.data_directory().join("tmp"));
         let touched = match since {
-            Some(since) => difference::touched_since(&mut snapshot, repo_id, repo.rev, since).await?,
+            Some(since) => difference::touched_since(&snapshot, repo_id, repo.rev, since)?,
             None => None,
         };
         match touched {
-            Some(touched) => write_difference(&repo, &mut snapshot, repo_id, &touched, &mut spool).await?,
-            None => write_car(&repo, &mut snapshot, repo_id, &mut spool).await?,
+            Some(touched) => write_difference(&repo, &snapshot, repo_id, &touched, &mut spool)?,
+            None => write_car(&repo, &snapshot, repo_id, &mut spool)?,
         }
-        snapshot.rollback().await?;
-        spool.finish().await
+        drop(snapshot);
+        spool.finish()
     }
 
     /// The repo as an open snapshot shows it; its tree from the cache if that is of the same commit.
-    async fn load_in(&self, snapshot: &mut SqliteConnection, repo_id: i64) -> Result<LoadedRepo, RepoError> {
-        let mut repo = load_head(snapshot, repo_id).await?.ok_or(RepoError::NotFound)?;
+    fn load_in(&self, snapshot: &Snapshot, repo_id: i64) -> Result<LoadedRepo, RepoError> {
+        let mut repo = load_head(snapshot, repo_id)?.ok_or(RepoError::NotFound)?;
         if let Some(cached) = self.0.trees.get(repo_id)
             && cached.commit_cid == repo.commit_cid
         {
             repo.tree = cached.tree.clone();
             return Ok(repo);
         }
-        let pairs = load_pairs(snapshot, repo_id).await?;
+        let pairs = load_pairs(snapshot, repo_id)?;
         repo.tree = Tree::from_sorted(pairs).map_err(|_| RepoError::Quarantined { repo_id })?;
         match Commit::decode(&repo.commit) {
             Ok(commit) if commit.data == repo.tree.root() => Ok(repo),
@@ -74,9 +86,9 @@ impl Repos {
     }
 }
 
-async fn write_difference(
+fn write_difference(
     repo: &LoadedRepo,
-    snapshot: &mut SqliteConnection,
+    snapshot: &Snapshot,
     repo_id: i64,
     touched: &BTreeSet<String>,
     spool: &mut Spool,
@@ -87,10 +99,10 @@ async fn write_difference(
     }
     let paths: Vec<&str> = touched.iter().map(String::as_str).collect();
     for page in paths.chunks(difference::PAGE_RECORDS) {
-        for (cid, content) in difference::contents(snapshot, repo_id, repo, page).await? {
+        for (cid, content) in difference::contents(snapshot, repo_id, repo, page)? {
             car::write_block(&mut spool.memory, &cid, &content);
         }
-        spool.flush_if_large().await?;
+        spool.flush_if_large()?;
     }
     Ok(())
 }
@@ -100,36 +112,39 @@ fn write_commit(repo: &LoadedRepo, spool: &mut Spool) {
     car::write_block(&mut spool.memory, &repo.commit_cid, &repo.commit);
 }
 
-async fn write_car(
-    repo: &LoadedRepo,
-    snapshot: &mut SqliteConnection,
-    repo_id: i64,
-    spool: &mut Spool,
-) -> Result<(), RepoError> {
-    let mut records = sqlx::query("SELECT path, cid, content FROM record WHERE repo_id = $1 ORDER BY path")
-        .bind(repo_id)
-        .fetch(snapshot);
+fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut Spool) -> Result<(), RepoError> {
+    let damaged = || RepoError::Quarantined { repo_id };
     let mut sent = HashSet::new();
     let mut walk = repo.tree.blocks();
     write_commit(repo, spool);
-    while let Some(item) = walk.advance() {
-        match item {
-            TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),
-            TreeItem::Leaf { key, cid } => {
-                let row = records.try_next().await?.ok_or(RepoError::Quarantined { repo_id })?;
-                let path: &str = row.try_get(0)?;
-                if path.as_bytes() != key || cid_column(row.try_get(1)?)? != cid {
-                    return Err(RepoError::Quarantined { repo_id });
-                }
-                if first_time(&mut sent, cid) {
-                    car::write_block(&mut spool.memory, &cid, row.try_get(2)?);
+    // Each record is the next leaf; the nodes on the way to it come first.
+    snapshot.each(RECORDS, &[repo_id.into()], |row| {
+        loop {
+            match walk.advance().ok_or_else(damaged)? {
+                TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),
+                TreeItem::Leaf { key, cid } => {
+                    if row.text(0)?.as_bytes() != key || row.bytes(1)? != cid.as_bytes() {
+                        return Err(damaged());
+                    }
+                    if first_time(&mut sent, cid) {
+                        car::write_block(&mut spool.memory, &cid, row.bytes(2)?);
+                    }
+                    spool.flush_if_large()?;
+                    return Ok(ControlFlow::Continue(()));
                 }
             }
         }
-        spool.flush_if_large().await?;
+    })?;
+    while let Some(item) = walk.advance() {
+        match item {
+            TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),
+            TreeItem::Leaf { .. } => return Err(damaged()),
+        }
     }
     Ok(())
 }
+
+const RECORDS: &str = "SELECT path, cid, content FROM record WHERE repo_id = $1 ORDER BY path";
 
 fn first_time(sent: &mut HashSet<Cid>, cid: Cid) -> bool {
     if sent.len() < REMEMBERED_CIDS {
@@ -143,7 +158,7 @@ fn first_time(sent: &mut HashSet<Cid>, cid: Cid) -> bool {
 struct Spool {
     directory: PathBuf,
     memory: Vec<u8>,
-    file: Option<tokio::fs::File>,
+    file: Option<std::fs::File>,
     length: u64,
 }
 
@@ -157,38 +172,34 @@ impl Spool {
         }
     }
 
-    async fn flush_if_large(&mut self) -> Result<(), std::io::Error> {
+    fn flush_if_large(&mut self) -> Result<(), std::io::Error> {
         if self.memory.len() >= MEMORY_BYTES {
-            self.flush().await
+            self.flush()
         } else {
             Ok(())
         }
     }
 
-    async fn flush(&mut self) -> Result<(), std::io::Error> {
-        if self.file.is_none() {
-            let directory = self.directory.clone();
-            let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(directory)).await??;
-            self.file = Some(tokio::fs::File::from_std(file));
-        }
-        if let Some(file) = &mut self.file {
-            file.write_all(&self.memory).await?;
-            self.length += self.memory.len() as u64;
-            self.memory.clear();
-        }
+    fn flush(&mut self) -> Result<(), std::io::Error> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile_in(&self.directory)?),
+        };
+        file.write_all(&self.memory)?;
+        self.length += self.memory.len() as u64;
+        self.memory.clear();
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<Car, RepoError> {
+    fn finish(mut self) -> Result<Car, RepoError> {
         if self.file.is_some() {
-            self.flush().await?;
+            self.flush()?;
         }
         match self.file {
             None => Ok(Car::Memory(self.memory)),
             Some(mut file) => {
-                file.flush().await?;
-                file.rewind().await?;
-                Ok(Car::File(file, self.length))
+                file.rewind()?;
+                Ok(Car::File(tokio::fs::File::from_std(file), self.length))
             }
         }
     }

@@ -5,13 +5,10 @@ use std::sync::Arc;
 use atproto_data::{Cid, Did, Tid};
 use atproto_repo::commit::Commit;
 use atproto_repo::mst::Tree;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{RepoError, Repos};
-use crate::store::StoreError;
-
-/// Records read at a time while a tree is derived: a page is one hop to the connection's thread.
-const PAGE_RECORDS: i64 = 4_096;
+use crate::store::{Columns as _, Snapshot, Store, StoreError};
 
 /// A repo at one commit. Immutable: a write makes a new one.
 #[derive(Debug)]
@@ -40,13 +37,14 @@ impl Repos {
             return Ok(repo);
         }
         // The place in the queue first: a writer must not wait for the lock behind all other strangers' builds.
-        let _permit = self.0.cold_builds.acquire().await.map_err(|_| RepoError::Aborted)?;
+        let place = Arc::clone(&self.0.cold_builds).acquire_owned().await;
+        let place = place.map_err(|_| RepoError::Aborted)?;
         // Under the lock, so that a write cannot be overtaken by the older tree that is being built, and twenty readers build one.
         let _lock = self.0.locks.lock(repo_id).await;
         if let Some(repo) = self.0.trees.get(repo_id) {
             return Ok(repo);
         }
-        let repo = Arc::new(self.load_cold(repo_id).await?);
+        let repo = Arc::new(self.load_cold(repo_id, Some(place)).await?);
         self.0.trees.keep_if_room(repo_id, Arc::clone(&repo));
         Ok(repo)
     }
@@ -55,32 +53,37 @@ impl Repos {
     pub(super) async fn load_for_write(&self, repo_id: i64) -> Result<Arc<LoadedRepo>, RepoError> {
         match self.0.trees.get(repo_id) {
             Some(repo) => Ok(repo),
-            None => Ok(Arc::new(self.load_cold(repo_id).await?)),
+            None => Ok(Arc::new(self.load_cold(repo_id, None).await?)),
         }
     }
 
-    async fn load_cold(&self, repo_id: i64) -> Result<LoadedRepo, RepoError> {
-        let mut reader = self.0.store.read().await?;
-        // One transaction: head and records of the same commit.
-        let mut snapshot = reader.begin().await?;
-        let mut repo = load_head(&mut snapshot, repo_id).await?.ok_or(RepoError::NotFound)?;
-        let pairs = load_pairs(&mut snapshot, repo_id).await?;
-        snapshot.rollback().await?;
-        drop(reader);
-        let data = Commit::decode(&repo.commit)
-            .map_err(|error| damaged(repo_id, &error))?
-            .data;
-        let tree = tokio::task::spawn_blocking(move || Tree::from_sorted(pairs))
-            .await
-            .map_err(|_| RepoError::Aborted)?
-            .map_err(|error| damaged(repo_id, &error))?;
-        if tree.root() != data {
-            tracing::error!(repo_id, did = %repo.did, "the records do not give the tree that the head names: quarantined");
-            return Err(RepoError::Quarantined { repo_id });
-        }
-        repo.tree = tree;
-        Ok(repo)
+    /// Derives a repo; `place` is given back when that is done, also if nobody waits for it any more.
+    async fn load_cold(&self, repo_id: i64, place: Option<OwnedSemaphorePermit>) -> Result<LoadedRepo, RepoError> {
+        let store = self.0.store.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let _held = place;
+            derive(&store, repo_id)
+        });
+        task.await.map_err(|_| RepoError::Aborted)?
     }
+}
+
+fn derive(store: &Store, repo_id: i64) -> Result<LoadedRepo, RepoError> {
+    // Head and records of the same commit.
+    let snapshot = store.snapshot()?;
+    let mut repo = load_head(&snapshot, repo_id)?.ok_or(RepoError::NotFound)?;
+    let pairs = load_pairs(&snapshot, repo_id)?;
+    drop(snapshot);
+    let data = Commit::decode(&repo.commit)
+        .map_err(|error| damaged(repo_id, &error))?
+        .data;
+    let tree = Tree::from_sorted(pairs).map_err(|error| damaged(repo_id, &error))?;
+    if tree.root() != data {
+        tracing::error!(repo_id, did = %repo.did, "the records do not give the tree that the head names: quarantined");
+        return Err(RepoError::Quarantined { repo_id });
+    }
+    repo.tree = tree;
+    Ok(repo)
 }
 
 fn damaged(repo_id: i64, error: &dyn std::fmt::Display) -> RepoError {
@@ -88,53 +91,32 @@ fn damaged(repo_id: i64, error: &dyn std::fmt::Display) -> RepoError {
     RepoError::Quarantined { repo_id }
 }
 
+const HEAD: &str = "SELECT a.did, CASE WHEN a.deactivated_at IS NULL AND a.takedown_ref IS NULL THEN 1 ELSE 0 END, \
+     r.commit_cid, r.rev, r.commit_data FROM repo r JOIN account a ON a.repo_id = r.repo_id WHERE r.repo_id = $1";
+
 /// The head of a repo, with an empty tree.
-pub(super) async fn load_head(
-    connection: &mut SqliteConnection,
-    repo_id: i64,
-) -> Result<Option<LoadedRepo>, RepoError> {
-    let row = sqlx::query(
-        "SELECT a.did, CASE WHEN a.deactivated_at IS NULL AND a.takedown_ref IS NULL THEN 1 ELSE 0 END, r.commit_cid, r.rev, r.commit_data \
-         FROM repo r JOIN account a ON a.repo_id = r.repo_id WHERE r.repo_id = $1",
-    )
-    .bind(repo_id)
-    .fetch_optional(connection)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    let did: String = row.try_get(0)?;
-    Ok(Some(LoadedRepo {
-        did: did
-            .parse()
-            .map_err(|_| StoreError::Damaged("DID of an account".to_owned()))?,
-        active: row.try_get::<i64, _>(1)? != 0,
-        commit_cid: cid_column(row.try_get(2)?)?,
-        rev: rev_column(row.try_get(3)?),
-        commit: row.try_get(4)?,
-        tree: Tree::empty(),
-    }))
+pub(super) fn load_head(snapshot: &Snapshot, repo_id: i64) -> Result<Option<LoadedRepo>, StoreError> {
+    let mut found = snapshot.all(HEAD, &[repo_id.into()], |row| {
+        let did = row.text(0)?.parse();
+        Ok(LoadedRepo {
+            did: did.map_err(|_| StoreError::Damaged("DID of an account".to_owned()))?,
+            active: row.column::<i64>(1)? != 0,
+            commit_cid: cid_column(row.bytes(2)?)?,
+            rev: rev_column(row.column(3)?),
+            commit: row.column(4)?,
+            tree: Tree::empty(),
+        })
+    })?;
+    Ok(found.pop())
 }
 
 /// All keys and CIDs of a repo in key order.
-pub(super) async fn load_pairs(
-    connection: &mut SqliteConnection,
-    repo_id: i64,
-) -> Result<Vec<(String, Cid)>, RepoError> {
-    let mut pairs: Vec<(String, Cid)> = Vec::new();
-    loop {
-        let after = pairs.last().map_or("", |(path, _)| path);
-        let rows = sqlx::query("SELECT path, cid FROM record WHERE repo_id = $1 AND path > $2 ORDER BY path LIMIT $3")
-            .bind(repo_id)
-            .bind(after)
-            .bind(PAGE_RECORDS)
-            .fetch_all(&mut *connection)
-            .await?;
-        for row in &rows {
-            pairs.push((row.try_get(0)?, cid_column(row.try_get(1)?)?));
-        }
-        if rows.len() < usize::try_from(PAGE_RECORDS).unwrap_or(usize::MAX) {
-            return Ok(pairs);
-        }
-    }
+pub(super) fn load_pairs(snapshot: &Snapshot, repo_id: i64) -> Result<Vec<(String, Cid)>, StoreError> {
+    snapshot.all(
+        "SELECT path, cid FROM record WHERE repo_id = $1 ORDER BY path",
+        &[repo_id.into()],
+        |row| Ok((row.column(0)?, cid_column(row.bytes(1)?)?)),
+    )
 }
 
 /// A CID as it is stored.

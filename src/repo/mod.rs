@@ -87,11 +87,11 @@ struct Inner {
     trees: TreeCache,
     locks: Locks<i64>,
     /// Bounds what readers of cold repos may cost the writers.
-    cold_builds: Semaphore,
+    cold_builds: Arc<Semaphore>,
     /// Bounds the snapshots that are open for exports.
-    exports: Semaphore,
+    exports: Arc<Semaphore>,
     /// Bounds how many exports wait.
-    export_queue: Semaphore,
+    export_queue: Arc<Semaphore>,
     imports: Imports,
 }
 
@@ -107,9 +107,9 @@ impl Repos {
             last_rkey: AtomicU64::new(0),
             trees,
             locks: Locks::default(),
-            cold_builds: Semaphore::new(COLD_BUILDS),
-            exports: Semaphore::new(EXPORTS),
-            export_queue: Semaphore::new(EXPORT_QUEUE),
+            cold_builds: Arc::new(Semaphore::new(COLD_BUILDS)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
+            export_queue: Arc::new(Semaphore::new(EXPORT_QUEUE)),
             imports: Imports::new(),
         }))
     }

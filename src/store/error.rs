@@ -17,6 +17,9 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// The writer's thread cannot be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
     /// Another process works on the data directory.
     #[error("data directory {path} is in use by another pds process; stop that one first")]
     Locked {
@@ -81,14 +84,40 @@ pub(super) enum DiskState {
     Broken,
 }
 
-pub(super) fn disk_state(error: &sqlx::Error) -> DiskState {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .and_then(|c| c.parse::<i64>().ok());
+pub(super) fn disk_state(error: &StoreError) -> DiskState {
+    let code = match error {
+        StoreError::Database(error) => error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .and_then(|c| c.parse::<i64>().ok()),
+        StoreError::Sqlite(error) => error.sqlite_error().map(|error| error.extended_code.into()),
+        _ => None,
+    };
     match code.map(|c| c & 0xff) {
         Some(SQLITE_FULL) => DiskState::Full,
         Some(SQLITE_IOERR) => DiskState::Broken,
         _ => DiskState::Fine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    #[test]
+    fn codes_say_what_is_wrong_with_the_disk() {
+        let state = |code| {
+            disk_state(&StoreError::Sqlite(rusqlite::Error::SqliteFailure(
+                ffi::Error::new(code),
+                None,
+            )))
+        };
+        assert_eq!(state(ffi::SQLITE_FULL), DiskState::Full);
+        assert_eq!(state(ffi::SQLITE_IOERR_FSYNC), DiskState::Broken);
+        assert_eq!(state(ffi::SQLITE_IOERR_WRITE), DiskState::Broken);
+        assert_eq!(state(ffi::SQLITE_CONSTRAINT_FOREIGNKEY), DiskState::Fine);
+        assert_eq!(disk_state(&StoreError::BlobGone), DiskState::Fine);
     }
 }

@@ -1,11 +1,11 @@
 //! The database: the only room that opens one and knows which it is.
 //!
 //! Everything durable is one SQLite file (WAL, `synchronous=FULL`). Readers are a pool and never wait; every change goes through the
-//! one writer task, which runs what is queued as one group transaction and acknowledges after one fsync (docs/ARCHITECTURE.md).
+//! one writer, a thread, which runs what is queued as one group transaction and acknowledges after one fsync (docs/ARCHITECTURE.md).
 
 mod blob_rows;
-mod bulk;
 mod error;
+mod group;
 mod inspect;
 mod leave;
 mod lock;
@@ -14,6 +14,7 @@ mod migrations;
 mod open;
 mod queue;
 mod sequence;
+mod snapshot;
 mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -32,11 +33,13 @@ pub use inspect::inspect;
 pub use look_up::{Column, Columns, Found};
 pub use queue::{BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
 pub use sequence::{Sequence, SequencedEvent};
+pub use snapshot::Snapshot;
 pub use statement::Parameter;
 pub use tx::Tx;
 
 use look_up::LookUps;
-use queue::{Job, Queue};
+use queue::{Job, Queue, Write};
+use snapshot::Snapshots;
 
 use crate::observe::metrics;
 
@@ -63,7 +66,8 @@ pub struct StoreSettings {
 pub struct Database {
     readers: sqlx::Pool<Db>,
     look_ups: LookUps,
-    writer: sqlx::SqliteConnection,
+    snapshots: Snapshots,
+    writer: writer::Connections,
     lock: lock::DirectoryLock,
     data_directory: PathBuf,
 }
@@ -73,6 +77,7 @@ pub struct Database {
 pub struct Store {
     readers: sqlx::Pool<Db>,
     look_ups: Arc<LookUps>,
+    snapshots: Arc<Snapshots>,
     queue: Queue,
     writes_stopped: Arc<AtomicBool>,
     data_directory: Arc<PathBuf>,
@@ -95,18 +100,22 @@ impl Database {
         Ok(self.readers.acquire().await?)
     }
 
-    /// Starts the writer task, which gives every event its place through `sequence`.
-    pub fn start(self, sequence: Box<dyn Sequence>) -> Store {
+    /// Starts the writer, which gives every event its place through `sequence`.
+    ///
+    /// # Errors
+    /// If the system refuses another thread.
+    pub fn start(self, sequence: Box<dyn Sequence>) -> Result<Store, StoreError> {
         let writes_stopped = Arc::new(AtomicBool::new(false));
-        let queue = writer::start(self.writer, sequence, Arc::clone(&writes_stopped));
-        Store {
+        let queue = writer::start(self.writer, sequence, Arc::clone(&writes_stopped))?;
+        Ok(Store {
             readers: self.readers,
             look_ups: Arc::new(self.look_ups),
+            snapshots: Arc::new(self.snapshots),
             queue,
             writes_stopped,
             data_directory: Arc::new(self.data_directory),
             _lock: Arc::new(self.lock),
-        }
+        })
     }
 }
 
@@ -125,13 +134,20 @@ impl Store {
     /// # Errors
     /// If the database refused it; then nothing of it is stored.
     pub async fn commit(&self, write: CommitWrite) -> Result<(), StoreError> {
+        self.write(Write::Commit(Box::new(write))).await
+    }
+
+    /// Adds rows to a repo that no account refers to yet, in the next group transaction; `rev` is the rev that brought the records.
+    ///
+    /// # Errors
+    /// If the database refused it; then nothing of it is stored.
+    pub async fn import(&self, repo_id: i64, rev: i64, rows: ImportedRows) -> Result<(), StoreError> {
+        self.write(Write::Import { repo_id, rev, rows }).await
+    }
+
+    async fn write(&self, write: Write) -> Result<(), StoreError> {
         let (done, answer) = tokio::sync::oneshot::channel();
-        self.queue
-            .push(Job::Commit {
-                write: Box::new(write),
-                done,
-            })
-            .await?;
+        self.queue.push(Job::Write { write, done }).await?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -174,6 +190,7 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.look_ups.close();
+        self.snapshots.close();
         self.queue.close().await;
     }
 }

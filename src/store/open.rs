@@ -7,8 +7,11 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Row as _, SqliteConnection};
 
+use super::group::GroupConnection;
 use super::lock::DirectoryLock;
 use super::look_up::LookUps;
+use super::snapshot::Snapshots;
+use super::writer::Connections;
 use super::{Database, StoreError, StoreSettings, migrations};
 
 /// Name of the database in the data directory.
@@ -23,11 +26,11 @@ const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 /// for longer, the others are for quick look-ups.
 const READERS: u32 = 8;
 const READER_CACHE_KIB: u32 = 2_048;
-const WRITER_CACHE_KIB: u32 = 16_384;
+pub(super) const WRITER_CACHE_KIB: u32 = 16_384;
 /// Pages of the write-ahead log after which the writer checkpoints: 16 MiB, so that a burst is not slowed by it.
 const CHECKPOINT_PAGES: u32 = 4_096;
 /// What a large log is cut back to after a checkpoint.
-const LOG_SIZE_LIMIT_BYTES: u32 = 64 << 20;
+pub(super) const LOG_SIZE_LIMIT_BYTES: u32 = 64 << 20;
 /// Prepared statements kept per connection.
 const STATEMENT_CACHE: usize = 256;
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -41,9 +44,14 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
     empty_temporary_directory(directory)?;
 
     let path = directory.join(DATABASE_FILE);
-    let mut writer = SqliteConnection::connect_with(&writer_options(&path, settings)).await?;
-    assert_version(&mut writer).await?;
-    migrations::run(&mut writer).await?;
+    let checkpoint_pages = if settings.disable_wal_auto_checkpoint {
+        0
+    } else {
+        CHECKPOINT_PAGES
+    };
+    let mut changes = SqliteConnection::connect_with(&changes_options(&path, checkpoint_pages)).await?;
+    assert_version(&mut changes).await?;
+    migrations::run(&mut changes).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .min_connections(1)
@@ -61,7 +69,11 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
     Ok(Database {
         readers,
         look_ups: LookUps::open(&path)?,
-        writer,
+        snapshots: Snapshots::of(&path),
+        writer: Connections {
+            groups: GroupConnection::open(&path, checkpoint_pages)?,
+            changes,
+        },
         lock,
         data_directory: directory.clone(),
     })
@@ -76,20 +88,15 @@ pub(super) fn options(path: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(STATEMENT_CACHE)
 }
 
-fn writer_options(path: &Path, settings: &StoreSettings) -> SqliteConnectOptions {
-    let checkpoint = if settings.disable_wal_auto_checkpoint {
-        0
-    } else {
-        CHECKPOINT_PAGES
-    };
+fn changes_options(path: &Path, checkpoint_pages: u32) -> SqliteConnectOptions {
     options(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", format!("-{WRITER_CACHE_KIB}"))
-        .pragma("wal_autocheckpoint", checkpoint.to_string())
+        .pragma("cache_size", format!("-{READER_CACHE_KIB}"))
+        .pragma("wal_autocheckpoint", checkpoint_pages.to_string())
         .pragma("journal_size_limit", LOG_SIZE_LIMIT_BYTES.to_string())
-        .thread_name(|_| "pds-writer".to_owned())
+        .thread_name(|_| "pds-changes".to_owned())
 }
 
 fn refuse_reference_directory(directory: &Path) -> Result<(), StoreError> {

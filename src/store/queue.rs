@@ -100,10 +100,17 @@ pub struct CommitWrite {
     pub event: Option<EventBody>,
 }
 
+/// Rows for the writer to store, in a group of such.
+#[derive(Debug)]
+pub(super) enum Write {
+    Commit(Box<CommitWrite>),
+    Import { repo_id: i64, rev: i64, rows: ImportedRows },
+}
+
 /// Something for the writer to do.
 pub(super) enum Job {
-    Commit {
-        write: Box<CommitWrite>,
+    Write {
+        write: Write,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
     Change(Box<dyn ChangeJob>),

@@ -83,6 +83,11 @@ pub(super) fn prepare<'c>(
     Ok(statement)
 }
 
+/// Runs a statement and returns how many rows it changed.
+pub(super) fn execute(connection: &Connection, sql: &str, parameters: &[Parameter<'_>]) -> rusqlite::Result<usize> {
+    prepare(connection, sql, parameters)?.raw_execute()
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]

@@ -25,10 +25,12 @@ impl TestStore {
         };
         let database = Database::open(&settings).await.unwrap();
         let published = Arc::new(Mutex::new(Vec::new()));
-        let store = database.start(Box::new(Counter {
-            last: 0,
-            published: Arc::clone(&published),
-        }));
+        let store = database
+            .start(Box::new(Counter {
+                last: 0,
+                published: Arc::clone(&published),
+            }))
+            .unwrap();
         TestStore {
             store,
             published,

@@ -3,7 +3,7 @@
 use atproto_repo::frame::EventBody;
 use sqlx::SqliteConnection;
 
-use super::{ImportedRows, Sequence, SequencedEvent, StoreError, bulk};
+use super::{Sequence, SequencedEvent, StoreError};
 
 /// The open transaction in which a change runs.
 pub struct Tx<'t> {
@@ -16,12 +16,6 @@ impl Tx<'_> {
     /// The connection to run statements on.
     pub fn connection(&mut self) -> &mut SqliteConnection {
         self.connection
-    }
-
-    /// Adds rows to a repo that no account refers to yet; `rev` is the rev that brought the records. For all other records there is
-    /// [`Store::commit`](super::Store::commit).
-    pub async fn import(&mut self, repo_id: i64, rev: i64, rows: &ImportedRows) -> Result<(), StoreError> {
-        bulk::write_imported(self.connection, repo_id, rev, rows).await
     }
 
     /// Adds an event of an account to the firehose, after all earlier ones. The account's repo row must exist; subscribers hear of it

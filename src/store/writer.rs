@@ -1,18 +1,20 @@
-//! The one writer: takes what is queued (no timer), runs it as one transaction and acknowledges all after one fsync.
+//! The one writer: a thread that takes what is queued (no timer), runs it as one transaction and acknowledges all after one fsync.
 //!
-//! A group is a run of record commits or a run of account changes, never both: commits are a few multi-row statements without savepoints,
-//! and when such a group fails they are run again one by one, which changes, being closures, cannot be.
+//! A group is a run of record writes or a run of account changes, never both: writes are rows, stored without savepoints on a connection
+//! of the thread's own, and when such a group fails they are stored again one by one, which changes, being closures, cannot be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sqlx::{Connection as _, SqliteConnection};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{DiskState, disk_state};
+use super::group::{GroupConnection, RAISE_SEQ_HIGH};
 use super::leave::leave_transaction;
-use super::queue::{ChangeJob, Job, Queue};
-use super::{CommitWrite, Sequence, SequencedEvent, StoreError, Tx, bulk};
+use super::queue::{ChangeJob, Job, Queue, Write};
+use super::{RecordRow, Sequence, SequencedEvent, StoreError, Tx};
 
 /// The most jobs in one group transaction: bounds what one failure rolls back and the memory of a group.
 const GROUP_JOBS: usize = 256;
@@ -21,8 +23,16 @@ const GROUP_BYTES: usize = 16 << 20;
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
 
+/// The connections that write. Only the writer has them, and it uses one at a time, so that neither waits for the other.
+pub(super) struct Connections {
+    pub(super) groups: GroupConnection,
+    pub(super) changes: SqliteConnection,
+}
+
 struct Writer {
-    connection: SqliteConnection,
+    connections: Connections,
+    /// Where changes run, which are asynchronous.
+    runtime: Handle,
     sequence: Box<dyn Sequence>,
     writes_stopped: Arc<AtomicBool>,
     jobs: mpsc::Receiver<Job>,
@@ -30,63 +40,62 @@ struct Writer {
     next: Option<Job>,
 }
 
+/// Starts the writer's thread. It ends when the queue is closed or forgotten.
 pub(super) fn start(
-    connection: SqliteConnection,
+    connections: Connections,
     sequence: Box<dyn Sequence>,
     writes_stopped: Arc<AtomicBool>,
-) -> Queue {
+) -> Result<Queue, StoreError> {
     let (queue, jobs) = Queue::new();
     let writer = Writer {
-        connection,
+        connections,
+        runtime: Handle::current(),
         sequence,
         writes_stopped,
         jobs,
         next: None,
     };
-    tokio::spawn(writer.run());
-    queue
+    let thread = std::thread::Builder::new().name("pds-writer".to_owned());
+    thread.spawn(move || writer.run()).map_err(StoreError::Thread)?;
+    Ok(queue)
 }
 
 impl Writer {
-    async fn run(mut self) {
-        loop {
-            let job = match self.next.take() {
-                Some(job) => job,
-                None => match self.jobs.recv().await {
-                    Some(job) => job,
-                    None => break,
-                },
-            };
+    fn run(mut self) {
+        while let Some(job) = self.next.take().or_else(|| self.jobs.blocking_recv()) {
             match job {
-                Job::Commit { write, done } => self.commits(*write, done).await,
-                Job::Change(change) => self.changes(change).await,
+                Job::Write { write, done } => self.writes(write, done),
+                Job::Change(change) => self.changes(change),
                 Job::Close(done) => {
-                    self.close().await;
+                    self.close();
                     let _ = done.send(());
                     return;
                 }
             }
         }
-        self.close().await;
+        self.close();
     }
 
-    async fn close(self) {
+    fn close(self) {
         // Leaves no log behind; failing is harmless, the next start replays it.
-        if let Err(error) = self.connection.close().await {
+        if let Err(error) = self.runtime.block_on(self.connections.changes.close()) {
+            tracing::warn!(%error, "closing the database");
+        }
+        if let Err(error) = self.connections.groups.close() {
             tracing::warn!(%error, "closing the database");
         }
     }
 
-    /// Takes the commits that are queued behind this one and writes all of them.
-    async fn commits(&mut self, first: CommitWrite, done: Done) {
+    /// Takes the writes that are queued behind this one and stores all of them.
+    fn writes(&mut self, first: Write, done: Done) {
         let mut bytes = size(&first);
         let mut group = vec![first];
         let mut answers = vec![done];
         while group.len() < GROUP_JOBS && bytes < GROUP_BYTES {
             match self.jobs.try_recv() {
-                Ok(Job::Commit { write, done }) => {
+                Ok(Job::Write { write, done }) => {
                     bytes += size(&write);
-                    group.push(*write);
+                    group.push(write);
                     answers.push(done);
                 }
                 Ok(other) => {
@@ -96,7 +105,7 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        match self.write_group(&group).await {
+        match self.write_group(&group) {
             Ok(()) => answer_all(answers),
             Err(error) if group.len() == 1 || self.stopped() => {
                 let reason = error.to_string();
@@ -108,37 +117,33 @@ impl Writer {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, commits = group.len(), "group rolled back, writing its commits one by one");
-                for (commit, done) in group.iter().zip(answers) {
-                    let _ = done.send(self.write_group(std::slice::from_ref(commit)).await);
+                tracing::warn!(%error, writes = group.len(), "group rolled back, storing its writes one by one");
+                for (write, done) in group.iter().zip(answers) {
+                    let _ = done.send(self.write_group(std::slice::from_ref(write)));
                 }
             }
         }
     }
 
-    async fn write_group(&mut self, group: &[CommitWrite]) -> Result<(), StoreError> {
+    fn write_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
         if self.stopped() {
             return Err(StoreError::WritesStopped);
         }
-        let events: Vec<Option<SequencedEvent>> = group
-            .iter()
-            .map(|commit| commit.event.as_ref().map(|event| self.sequence.place(event)))
-            .collect();
+        let place = |write: &Write| match write {
+            Write::Commit(commit) => commit.event.as_ref().map(|event| self.sequence.place(event)),
+            Write::Import { .. } => None,
+        };
+        let events: Vec<Option<SequencedEvent>> = group.iter().map(place).collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
-        leave_transaction(&mut self.connection).await?;
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
-        bulk::write(&mut transaction, &rows).await?;
-        if let Some(last) = events.iter().rev().flatten().next() {
-            raise_seq_high(&mut transaction, last.seq).await?;
-        }
-        let committed = transaction.commit().await;
-        self.committed(committed)?;
+        let transaction = self.connections.groups.put(&rows).map_err(full_or)?;
+        let committed = transaction.commit();
+        self.committed(committed.map_err(StoreError::from))?;
         self.sequence.publish(events.into_iter().flatten().collect());
         Ok(())
     }
 
     /// Takes the changes that are queued behind this one and runs all of them.
-    async fn changes(&mut self, first: Box<dyn ChangeJob>) {
+    fn changes(&mut self, first: Box<dyn ChangeJob>) {
         let mut group = vec![first];
         while group.len() < GROUP_JOBS {
             match self.jobs.try_recv() {
@@ -150,7 +155,14 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        let outcome = self.run_changes(&mut group).await;
+        let runtime = self.runtime.clone();
+        let outcome = runtime.block_on(self.run_changes(&mut group));
+        if outcome.is_err() {
+            // Before the other connection writes: this one must not hold the database any more.
+            if let Err(error) = runtime.block_on(leave_transaction(&mut self.connections.changes)) {
+                tracing::warn!(%error, "a transaction of account changes does not end");
+            }
+        }
         let reason = outcome.as_ref().err().map(ToString::to_string);
         for change in group {
             change.finish(match &reason {
@@ -166,8 +178,8 @@ impl Writer {
             return Err(StoreError::WritesStopped);
         }
         let mut events = Vec::new();
-        leave_transaction(&mut self.connection).await?;
-        let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
+        leave_transaction(&mut self.connections.changes).await?;
+        let mut transaction = self.connections.changes.begin_with("BEGIN IMMEDIATE").await?;
         for change in group {
             let mut tx = Tx {
                 connection: &mut transaction,
@@ -180,15 +192,16 @@ impl Writer {
             raise_seq_high(&mut transaction, last.seq).await?;
         }
         let committed = transaction.commit().await;
-        self.committed(committed)?;
+        self.committed(committed.map_err(StoreError::from))?;
         self.sequence.publish(events);
         Ok(())
     }
 
-    fn committed(&self, outcome: Result<(), sqlx::Error>) -> Result<(), StoreError> {
+    /// Judges the outcome of a COMMIT, the one statement that waits for the disk.
+    fn committed(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let Err(error) = outcome else { return Ok(()) };
         match disk_state(&error) {
-            DiskState::Fine => Err(error.into()),
+            DiskState::Fine => Err(error),
             DiskState::Full => Err(StoreError::DiskFull),
             DiskState::Broken => {
                 tracing::error!(%error, "commit failed on the disk: writes are stopped until a restart");
@@ -203,10 +216,21 @@ impl Writer {
     }
 }
 
-fn size(commit: &CommitWrite) -> usize {
-    let records: usize = commit.puts.iter().map(|put| put.content.len()).sum();
-    // The event carries the records once more.
-    2 * records + commit.commit.len()
+fn size(write: &Write) -> usize {
+    let bytes = |records: &[RecordRow]| records.iter().map(|record| record.content.len()).sum::<usize>();
+    match write {
+        // The event carries the records once more.
+        Write::Commit(commit) => 2 * bytes(&commit.puts) + commit.commit.len(),
+        Write::Import { rows, .. } => bytes(&rows.records),
+    }
+}
+
+/// Statements write to the disk too once a transaction outgrows the cache.
+fn full_or(error: StoreError) -> StoreError {
+    match disk_state(&error) {
+        DiskState::Full => StoreError::DiskFull,
+        DiskState::Fine | DiskState::Broken => error,
+    }
 }
 
 fn answer_all(answers: Vec<Done>) {
@@ -216,11 +240,10 @@ fn answer_all(answers: Vec<Done>) {
     }
 }
 
-/// Remembers the last seq apart from the log, so that a pruned log cannot make the server forget it.
 async fn raise_seq_high(connection: &mut SqliteConnection, seq: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE sequencer SET seq_high = $1 WHERE sequencer_id = 1 AND seq_high < $1")
-        .bind(seq)
-        .execute(connection)
-        .await?;
+    sqlx::query(RAISE_SEQ_HIGH).bind(seq).execute(connection).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,10 +60,7 @@ impl Repos {
         let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
         let reader = tokio::task::spawn_blocking(move || read_chunks(&car, &sender));
         while let Some(chunk) = chunks.recv().await {
-            let written = self
-                .0
-                .store
-                .change(move |tx| Box::pin(async move { tx.import(repo_id, rev, &chunk.rows).await }));
+            let written = self.0.store.import(repo_id, rev, chunk.rows);
             written.await?;
         }
         reader.await.map_err(|_| RepoError::Aborted)?

@@ -21,6 +21,7 @@ pub(crate) struct TestApp {
     pub(crate) plc: Plc,
     settings: BTreeMap<String, String>,
     process: Option<Process>,
+    launcher: Vec<String>,
     directory: TempDir,
 }
 
@@ -37,19 +38,31 @@ impl TestApp {
 
     /// A server that registers DIDs at the given PLC directory.
     pub(crate) async fn start_beside(plc: Plc, own: &[(&str, &str)]) -> TestApp {
+        TestApp::start_by(&[], plc, own).await
+    }
+
+    /// A server whose writes fail where the kernel bounds the size of its files (`prlimit --fsize`), instead of its being killed.
+    pub(crate) async fn start_with_bounded_files() -> TestApp {
+        let ignore = "trap '' XFSZ; exec \"$@\"";
+        TestApp::start_by(&["/bin/sh", "-c", ignore, "sh"], Plc::start().await, &[]).await
+    }
+
+    /// A server that another command starts, if there is one.
+    async fn start_by(launcher: &[&str], plc: Plc, own: &[(&str, &str)]) -> TestApp {
         let directory = tempfile::tempdir().unwrap();
         let mut settings = settings(&directory.path().join("data"), plc.url());
         settings.extend(
             own.iter()
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
-        let mut process = Process::start(&settings);
+        let mut process = Process::start(launcher, &settings);
         let address = process.listening().await.unwrap();
         TestApp {
             api: Api::new(&address),
             plc,
             settings,
             process: Some(process),
+            launcher: launcher.iter().map(|&word| word.to_owned()).collect(),
             directory,
         }
     }
@@ -63,7 +76,8 @@ impl TestApp {
 
     /// Starts the stopped server again on the same data.
     pub(crate) async fn start_again(&mut self) {
-        let mut process = Process::start(&self.settings);
+        let launcher: Vec<_> = self.launcher.iter().map(String::as_str).collect();
+        let mut process = Process::start(&launcher, &self.settings);
         let address = process.listening().await.unwrap();
         self.api.moves_to(&address);
         self.process = Some(process);

@@ -30,10 +30,11 @@ pub(crate) struct Ended {
 }
 
 impl Process {
-    /// Starts `pds serve` with these settings and no other environment.
-    pub(crate) fn start(settings: &BTreeMap<String, String>) -> Process {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pds"))
-            .arg("serve")
+    /// Starts `pds serve` with these settings and no other environment, by another command if there is one: its words come first.
+    pub(crate) fn start(launcher: &[&str], settings: &BTreeMap<String, String>) -> Process {
+        let words = [launcher, &[env!("CARGO_BIN_EXE_pds"), "serve"]].concat();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .env_clear()
             .envs(settings)
             .stdin(Stdio::null())

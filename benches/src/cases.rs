@@ -7,7 +7,7 @@ use crate::Error;
 use crate::accounts::{self, Account};
 use crate::connection::Connection;
 use crate::disk;
-use crate::load::{self, Load, Make};
+use crate::load::{self, Load, Make, Measured};
 use crate::options::Options;
 use crate::plc_directory;
 use crate::process::{self, Server, Setup};
@@ -16,7 +16,7 @@ use crate::table::{Table, millis};
 use crate::upstream;
 
 /// Writers at once in the case of many.
-const WRITERS: usize = 50;
+pub(crate) const WRITERS: usize = 50;
 /// Connections that read at once, and that export at once.
 const READERS: usize = 16;
 const EXPORTERS: usize = 2;
@@ -29,12 +29,12 @@ const STARTS: usize = 5;
 /// A server that nobody asks anything is idle after this.
 const REST: Duration = Duration::from_secs(2);
 /// Cases that are bounded by time alone.
-const NO_LIMIT: u64 = u64::MAX;
+pub(crate) const NO_LIMIT: u64 = u64::MAX;
 
-struct Bench<'o> {
-    options: &'o Options,
-    setup: Setup,
-    table: Table,
+pub(crate) struct Bench<'o> {
+    pub(crate) options: &'o Options,
+    pub(crate) setup: Setup,
+    pub(crate) table: Table,
 }
 
 /// Runs all cases that were asked for.
@@ -102,10 +102,11 @@ impl Bench<'_> {
             Arc::new(|_, _| requests::health()),
         )
         .await?;
-        let alone = alone.clone();
-        let create = Arc::new(move |_, number| requests::create_record(&alone, number));
+        let writer = alone.clone();
+        let create = Arc::new(move |_, number| requests::create_record(&writer, number));
         self.case(server, "createRecord, 1 writer", 1, NO_LIMIT, create).await?;
-        let create = Arc::new(move |writer: usize, number| requests::create_record(&writers[writer], number));
+        let accounts = Arc::clone(&writers);
+        let create = Arc::new(move |writer: usize, number| requests::create_record(&accounts[writer], number));
         self.case(server, "createRecord, 50 writers", WRITERS, NO_LIMIT, create)
             .await?;
 
@@ -122,8 +123,16 @@ impl Bench<'_> {
         let list = Arc::new(move |_, _| requests::list_records(&reader, 50));
         self.case(server, "listRecords, limit 50", READERS, NO_LIMIT, list)
             .await?;
-        let export = Arc::new(move |_, _| requests::get_repo(&large));
-        self.case(server, "getRepo", EXPORTERS, NO_LIMIT, export).await
+        let reader = large.clone();
+        let export = Arc::new(move |_, _| requests::get_repo(&reader));
+        self.case(server, "getRepo", EXPORTERS, NO_LIMIT, export).await?;
+        let writer = large.clone();
+        let create = Arc::new(move |_, number| requests::create_record(&writer, number));
+        self.case(server, "createRecord, large repo", 1, NO_LIMIT, create)
+            .await?;
+        self.firehose(server, writers).await?;
+        self.blobs(server, alone).await?;
+        self.imports(server, &large).await
     }
 
     /// Fills the repo that is read, whether or not that is a case to show, and returns some of its rkeys.
@@ -151,7 +160,7 @@ impl Bench<'_> {
         Ok(records.iter().filter_map(rkey).collect())
     }
 
-    async fn case(
+    pub(crate) async fn case(
         &mut self,
         server: &Server,
         name: &str,
@@ -162,14 +171,25 @@ impl Bench<'_> {
         if !self.options.wants(name) {
             return Ok(());
         }
+        let measured = self.load(server, connections, operations, make).await?;
+        self.table.row(name, connections, &measured);
+        Ok(())
+    }
+
+    /// Loads the server for the time that was asked for, and measures.
+    pub(crate) async fn load(
+        &self,
+        server: &Server,
+        connections: usize,
+        operations: u64,
+        make: Make,
+    ) -> Result<Measured, Error> {
         let load = Load {
             connections,
             time: self.options.time,
             operations,
         };
-        let measured = load::run(self.setup.address, server, load, make).await?;
-        self.table.row(name, connections, &measured);
-        Ok(())
+        load::run(self.setup.address, server, load, make).await
     }
 
     /// The medians of starting on existing data, and of the first write to a repo whose tree is not in memory.

@@ -36,12 +36,15 @@ impl Connection {
         Ok(length as u64)
     }
 
+    /// Sends a request, which must succeed, and returns the answer's body.
+    pub(crate) async fn bytes(&mut self, request: Request<Full<Bytes>>) -> Result<Bytes, Error> {
+        let response = self.send(request).await?;
+        Ok(response.into_body().collect().await?.to_bytes())
+    }
+
     /// Sends a request, which must succeed, and returns the answer's JSON.
     pub(crate) async fn json(&mut self, request: Request<Full<Bytes>>) -> Result<serde_json::Value, Error> {
-        let response = self.send(request).await?;
-        Ok(serde_json::from_slice(
-            &response.into_body().collect().await?.to_bytes(),
-        )?)
+        Ok(serde_json::from_slice(&self.bytes(request).await?)?)
     }
 
     async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {

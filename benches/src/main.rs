@@ -12,7 +12,9 @@ mod options;
 mod plc_directory;
 mod process;
 mod requests;
+mod subscribers;
 mod table;
+mod transfers;
 mod upstream;
 
 use std::process::ExitCode;

@@ -71,6 +71,34 @@ pub(crate) fn get_repo(account: &Account) -> Prepared {
     get(&format!("/xrpc/com.atproto.sync.getRepo?did={}", account.did))
 }
 
+/// Gives a repo its own records back.
+pub(crate) fn import_repo(account: &Account, car: Bytes) -> Prepared {
+    let path = "/xrpc/com.atproto.repo.importRepo";
+    typed(path, "application/vnd.ipld.car", &account.authorization, car)
+}
+
+/// A blob that no other number has.
+pub(crate) fn upload_blob(account: &Account, number: u64, size: usize) -> Prepared {
+    let mut blob = vec![b'x'; size];
+    for (byte, digit) in blob.iter_mut().zip(number.to_be_bytes()) {
+        *byte = digit;
+    }
+    let path = "/xrpc/com.atproto.repo.uploadBlob";
+    typed(path, "application/octet-stream", &account.authorization, blob.into())
+}
+
+/// A record that refers to a blob, so that it can be had.
+pub(crate) fn refer_to_blob(account: &Account, blob: &Value) -> Prepared {
+    let collection = "com.example.blob";
+    let record = json!({"$type": collection, "blob": blob});
+    let body = json!({"repo": account.did, "collection": collection, "record": record});
+    post_as(account, "com.atproto.repo.createRecord", &body)
+}
+
+pub(crate) fn get_blob(account: &Account, cid: &str) -> Prepared {
+    get(&format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={cid}", account.did))
+}
+
 /// A post of a usual size, the same as in the bench of both servers; no two are alike.
 fn post(number: u64) -> Value {
     json!({
@@ -90,6 +118,13 @@ fn post_as(account: &Account, nsid: &str, body: &Value) -> Prepared {
         Some(&account.authorization),
         bytes(body),
     )
+}
+
+fn typed(path: &str, content_type: &'static str, authorization: &str, body: Bytes) -> Prepared {
+    let mut request = request(Method::POST, path, Some(authorization), body);
+    let content_type = header::HeaderValue::from_static(content_type);
+    request.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    request
 }
 
 fn bytes(body: &Value) -> Bytes {

@@ -15,7 +15,6 @@ import time
 ROOT = pathlib.Path(__file__).parents[2]
 STATE = pathlib.Path(os.environ["K8S"])
 NODE_IP = os.environ["NODE_IP"]
-HOST_IP = os.environ["HOST_IP"]
 TOOLS = pathlib.Path(os.environ["TOOLS"]) / "bin"
 WORK = STATE / "work"
 HOST = "pds.example.com"

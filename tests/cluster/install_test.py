@@ -2,7 +2,7 @@
 """The documents' own commands against a real cluster, and what goes wrong in one. Steps in order; the first that fails ends the run."""
 import hashlib
 import json
-import pathlib
+import re
 import secrets
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import threading
 import time
 
 import cluster
-from cluster import HOST, HOST_IP, NAMESPACE, WORK, Firehose, blocks, call, request, shell, until
+from cluster import HOST, NAMESPACE, NODE_IP, WORK, Firehose, blocks, call, request, shell, until
 
 INSTALL = blocks("install-cce.md")
 READ_TIMEOUT = 40
@@ -18,7 +18,7 @@ TEST_VALUES = f"""
 # What differs from the blueprint: no stranger's service is asked, and the ingress cuts what is silent for {READ_TIMEOUT} s.
 pds:
   config:
-    didPlcUrl: http://{HOST_IP}:2582
+    didPlcUrl: http://{NODE_IP}:2582
     crawlers: ""
     bskyAppViewUrl: ""
     bskyAppViewDid: ""
@@ -85,7 +85,7 @@ def install_with_the_blueprints_values():
     assert "kubectl exec" in printed and f"*.{HOST}." in printed, printed
     assert "bluesky-pds-0   1/1" in printed, printed
     ready()
-    until("the ingress address", lambda: document("address") == cluster.NODE_IP)
+    until("the ingress address", lambda: document("address") == NODE_IP)
 
 
 @step
@@ -229,6 +229,24 @@ def second_server_on_the_disk():
 
 
 @step
+def metrics():
+    """metrics on their own port, with the names of the document, and none through the ingress"""
+    scrape = f"kubectl get --raw /api/v1/namespaces/{NAMESPACE}/pods/bluesky-pds-0:9090/proxy/metrics"
+    session = log_in()
+    call("com.atproto.repo.createRecord", post(session, "counted"), session["accessJwt"])
+    # What the database has to be asked for is counted once in a while.
+    text = until("two accounts", lambda: re.search(r'^pds_accounts\{status="active"\} 2$', text := shell(scrape), re.M) and text)
+    served = set(re.findall(r"^# TYPE (\S+) ", text, re.M))
+    listed = set(re.findall(r"`((?:pds|process)_[a-z0-9_]+)`", (cluster.ROOT / "docs/metrics.md").read_text()))
+    assert served <= listed, served - listed
+    wanted = {"pds_http_requests_total", "pds_disk_free_bytes", "process_resident_memory_bytes"}
+    assert wanted <= served, wanted - served
+    assert re.search(r"^pds_ready 1$", text, re.M), text
+    status, _ = request("GET", "/metrics")
+    assert status == 404, status
+
+
+@step
 def wrong_secret():
     """a secret that lacks a key, then a wrong one: the pod says so, and recovers"""
     shell(f"kubectl create secret generic broken -n {NAMESPACE} --from-literal=adminPassword=x --from-literal=plcRotationKey=short")
@@ -311,9 +329,9 @@ def whole_document():
 
 def main():
     cluster.prepare()
-    failed = 0
+    passed = failed = 0
     wanted = sys.argv[1:]
-    for number, function in enumerate(steps):
+    for function in steps:
         if wanted and function.__name__ not in wanted:
             continue
         began = time.monotonic()
@@ -323,10 +341,9 @@ def main():
             print(f"FAILED {function.__doc__}: {error}\n--- log of the pod ---\n{logs()}", flush=True)
             failed = 1
             break
+        passed += 1
         print(f"{time.monotonic() - began:6.1f} s {function.__doc__}", flush=True)
-    else:
-        number += 1
-    print(f"{number} passed, {failed} failed")
+    print(f"{passed} passed, {failed} failed")
     sys.exit(failed)
 
 

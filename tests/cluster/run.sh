@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . tests/cluster/lib.sh
-export TOOLS="${TOOLS:-$HOME/.cache/pds-tools}" K8S NODE_IP HOST_IP ONENODE PDS_CLUSTER
+export TOOLS="${TOOLS:-$HOME/.cache/pds-tools}" K8S NODE_IP ONENODE PDS_CLUSTER
 
 [ "$(id -u)" -eq 0 ] || { echo "make test-cluster: needs root, for network namespaces and containers" >&2; exit 1; }
 tests/helm/setup.sh
@@ -13,14 +13,11 @@ tests/cluster/setup.sh
 image=${PDS_IMAGE_TAR:-$PDS_CLUSTER/tar/pds.tar}
 
 WIPE=1 tests/cluster/down.sh
-plc=
 finish() {
   [ -z "${KEEP:-}" ] || { echo "the cluster is left running; tests/cluster/down.sh stops it"; return; }
-  [ -z "$plc" ] || kill "$plc" 2>/dev/null || true
   WIPE=1 tests/cluster/down.sh
 }
 trap finish EXIT
 IMAGES="$PDS_CLUSTER/tar/pause.tar $image" tests/cluster/up.sh
-python3 tests/cluster/plc.py "$HOST_IP" 2582 &
-plc=$!
+start plc python3 "$PWD/tests/cluster/plc.py" "$NODE_IP" 2582
 python3 tests/cluster/install_test.py "$@"

@@ -69,15 +69,23 @@ impl Counters {
     }
 }
 
-/// Removes what has ended; if that is little, also all that used no more than the average: a flood of keys that come once does not make
-/// us forget those who come often.
+/// Removes what has ended; if that is little, also the half that used least: a flood of keys that come once does not make us forget those
+/// who come often, and room is made for many at once.
 fn make_room(windows: &mut HashMap<u64, Window>, now: i64) {
     let before = windows.len();
     windows.retain(|_, window| window.ends > now);
     if windows.len() > before / 2 {
-        let total: u64 = windows.values().map(|window| u64::from(window.used)).sum();
-        let average = total / u64::try_from(windows.len()).unwrap_or(u64::MAX).max(1);
-        windows.retain(|_, window| u64::from(window.used) > average);
+        let mut used: Vec<u32> = windows.values().map(|window| window.used).collect();
+        let half = used.len() / 2;
+        let (_, median, _) = used.select_nth_unstable(half);
+        let median = *median;
+        // Of those at the median as many go as it takes.
+        let mut surplus = windows.len() - half;
+        windows.retain(|_, window| {
+            let goes = window.used < median || (window.used == median && surplus > 0);
+            surplus = surplus.saturating_sub(usize::from(goes));
+            !goes
+        });
     }
 }
 
@@ -112,6 +120,19 @@ mod tests {
         assert_eq!(counters.used("often", 1), 50);
         let kept = counters.windows.lock().map(|windows| windows.len()).unwrap_or_default();
         assert!(kept <= 1_000, "{kept}");
+    }
+
+    #[test]
+    fn keys_that_all_came_twice_do_not_keep_newcomers_uncounted() {
+        let counters = Counters::new(1_000);
+        for stranger in 0..1_000 {
+            counters.add(stranger, 2, MINUTE, 0);
+        }
+        counters.add("newcomer", 1, MINUTE, 0);
+        for stranger in 1_000..1_200 {
+            counters.add(stranger, 1, MINUTE, 0);
+        }
+        assert_eq!(counters.used("newcomer", 1), 1);
     }
 
     #[test]

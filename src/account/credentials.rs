@@ -92,16 +92,14 @@ impl Accounts {
         if !password::can_be_tried(password) {
             return Ok(false);
         }
-        let found = self
-            .find_login(account.did.as_str())
-            .await
-            .map_err(EmailTokenError::from)?;
-        let hash = found.and_then(|(_, hash)| hash);
         let account = account.did.as_str();
         let attempt = LoginAttempt { account, from };
         if let Some(attempts) = &self.0.login_attempts {
             attempts.begin(attempt).await;
         }
+        // After the wait: the password may have been changed meanwhile.
+        let found = self.find_login(account).await.map_err(EmailTokenError::from)?;
+        let hash = found.and_then(|(_, hash)| hash);
         let is_right = self.0.passwords.verify(password, hash).await? != Verdict::Wrong;
         if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| is_right) {
             attempts.was_right(attempt);

@@ -56,6 +56,8 @@ pub(super) struct IssuedToken {
     hash: EmailTokenHash,
     /// µs since 1970.
     requested_at: i64,
+    /// The address that the account has: a code for an address that it had is good for nothing.
+    email: String,
     mail: Option<OutgoingMail>,
 }
 
@@ -148,6 +150,7 @@ impl Accounts {
         let token = IssuedToken {
             hash: self.0.email_tokens.hash(code, &text),
             requested_at: now,
+            email: account.email.clone(),
             mail: mail.prepare(MailKind::User, &letter, now + LIFETIME),
         };
         (token, text)
@@ -179,11 +182,11 @@ impl Accounts {
 }
 
 impl IssuedToken {
-    /// Keeps the code and puts its letter into the outbox.
+    /// Keeps the code and puts its letter into the outbox, unless the account has another address by now.
     pub(super) async fn insert(&self, connection: &mut SqliteConnection, account_id: i64) -> Result<(), StoreError> {
-        sqlx::query(
+        let kept = sqlx::query(
             "INSERT INTO email_token (account_id, purpose, keyed_hash, requested_at, wrong_tries) \
-             SELECT account_id, $2, $3, $4, 0 FROM account WHERE account_id = $1 \
+             SELECT account_id, $2, $3, $4, 0 FROM account WHERE account_id = $1 AND email = $5 \
              ON CONFLICT (account_id, purpose) DO UPDATE SET keyed_hash = excluded.keyed_hash, \
              requested_at = excluded.requested_at, wrong_tries = 0",
         )
@@ -191,11 +194,12 @@ impl IssuedToken {
         .bind(self.hash.purpose)
         .bind(&self.hash.hash[..])
         .bind(self.requested_at)
+        .bind(&self.email)
         .execute(&mut *connection)
         .await?;
         match &self.mail {
-            Some(mail) => mail.insert(connection).await,
-            None => Ok(()),
+            Some(mail) if kept.rows_affected() > 0 => mail.insert(connection).await,
+            _ => Ok(()),
         }
     }
 }

@@ -104,12 +104,12 @@ impl Accounts {
                     // Not rolled back: a wrong try counts.
                     return Ok(Err(error));
                 }
-                proof.confirm(connection, account_id).await?;
+                proof.confirm(connection, &account).await?;
                 session.insert(connection, account_id).await?;
-                Ok::<_, LoginError>(Ok(session))
+                Ok::<_, LoginError>(Ok((account, session)))
             })
         });
-        let session = stored.await??;
+        let (account, session) = stored.await??;
         Ok(self.open_session(account, &session))
     }
 
@@ -180,50 +180,96 @@ impl Accounts {
             return Ok(Some(Proof::AppPassword(found)));
         }
         match (self.0.passwords.verify(password, hash.clone()).await?, hash) {
-            (Verdict::RightButOutdated, Some(old)) => Ok(Some(Proof::OutdatedPassword {
-                old,
-                new: self.0.passwords.hash(password).await?,
+            (Verdict::RightButOutdated, Some(hash)) => Ok(Some(Proof::Password {
+                hash,
+                newer: Some(self.0.passwords.hash(password).await?),
             })),
-            (Verdict::Right | Verdict::RightButOutdated, _) => Ok(Some(Proof::Password)),
-            (Verdict::Wrong, _) => Ok(None),
+            (Verdict::Right, Some(hash)) => Ok(Some(Proof::Password { hash, newer: None })),
+            (Verdict::Wrong, _) | (_, None) => Ok(None),
         }
     }
 }
 
 /// What somebody who logs in has proven to know.
 enum Proof {
-    /// The account's password.
-    Password,
-    /// The account's password, whose hash is to be replaced.
-    OutdatedPassword { old: String, new: String },
+    /// The account's password, by its hash, and a newer hash of it if that one is outdated.
+    Password { hash: String, newer: Option<String> },
     /// An app password.
     AppPassword(AppPassword),
 }
 
 impl Proof {
-    /// Makes sure that the proof still holds when the session begins, and brings an outdated hash up to date.
-    async fn confirm(&self, connection: &mut SqliteConnection, account_id: i64) -> Result<(), LoginError> {
-        match self {
-            Proof::Password => Ok(()),
-            Proof::OutdatedPassword { old, new } => Ok(replace_hash(connection, account_id, old, new).await?),
-            Proof::AppPassword(password) if app_passwords::is_live(connection, account_id, password).await? => Ok(()),
-            Proof::AppPassword(_) => Err(LoginError::Wrong),
+    /// Makes sure that what was found still holds when the session begins: whoever guesses wrong waits before the password is looked at,
+    /// and it may have been changed meanwhile. Brings an outdated hash up to date.
+    async fn confirm(&self, connection: &mut SqliteConnection, account: &Account) -> Result<(), LoginError> {
+        let account_id = account.account_id;
+        let (hash, newer) = match self {
+            Proof::Password { hash, newer } => (hash, newer.as_ref()),
+            Proof::AppPassword(password) if app_passwords::is_live(connection, account_id, password).await? => {
+                return Ok(());
+            }
+            Proof::AppPassword(_) => return Err(LoginError::Wrong),
+        };
+        let held = sqlx::query(
+            "UPDATE account SET password_hash = $1 WHERE account_id = $2 AND password_hash = $3 AND email_factor = $4 \
+             AND (takedown_ref IS NOT NULL) = $5",
+        )
+        .bind(newer.unwrap_or(hash))
+        .bind(account_id)
+        .bind(hash)
+        .bind(i64::from(account.email_factor))
+        .bind(account.status == AccountStatus::TakenDown)
+        .execute(connection)
+        .await
+        .map_err(StoreError::from)?;
+        if held.rows_affected() == 0 {
+            Err(LoginError::Wrong)
+        } else {
+            Ok(())
         }
     }
 }
 
-/// Replaces a hash unless the password was changed meanwhile.
-async fn replace_hash(
-    connection: &mut SqliteConnection,
-    account_id: i64,
-    old: &str,
-    new: &str,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE account SET password_hash = $1 WHERE account_id = $2 AND password_hash = $3")
-        .bind(new)
-        .bind(account_id)
-        .bind(old)
-        .execute(connection)
-        .await?;
-    Ok(())
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::account::testing::TestAccounts;
+
+    /// Whether a proof holds in a transaction of its own.
+    async fn holds(test: &TestAccounts, proof: Proof, account: &Account) -> bool {
+        let account = account.clone();
+        let confirmed = test.test.store.change(move |tx| {
+            Box::pin(async move { Ok::<_, StoreError>(proof.confirm(tx.connection(), &account).await.is_ok()) })
+        });
+        confirmed.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_password_that_was_changed_while_somebody_waited_opens_no_session() {
+        let test = TestAccounts::open().await;
+        let invite = test.invite(1).await;
+        let created = test.accounts.create(TestAccounts::request("alice", &invite)).await;
+        created.unwrap();
+        let found = test.accounts.find_login("alice.test").await.unwrap();
+        let (account, hash) = found.unwrap();
+        let proof = |hash: &Option<String>| Proof::Password {
+            hash: hash.clone().unwrap(),
+            newer: None,
+        };
+        assert!(holds(&test, proof(&hash), &account).await);
+        let factor_is_on = Account {
+            email_factor: true,
+            ..account.clone()
+        };
+        assert!(!holds(&test, proof(&hash), &factor_is_on).await);
+        let taken_down = Account {
+            status: AccountStatus::TakenDown,
+            ..account.clone()
+        };
+        assert!(!holds(&test, proof(&hash), &taken_down).await);
+        test.accounts.set_password(account.account_id, "new").await.unwrap();
+        assert!(!holds(&test, proof(&hash), &account).await);
+    }
 }

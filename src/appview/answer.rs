@@ -21,6 +21,8 @@ const MAX_ANSWER_TIME: Duration = Duration::from_mins(10);
 /// The longest name and message of a service's error that are passed on, in characters.
 const MAX_ERROR_NAME: usize = 200;
 const MAX_ERROR_MESSAGE: usize = 5_000;
+/// The largest body of an error that is read, in bytes, before and after its encoding is undone.
+const MAX_ERROR_BYTES: u64 = 64 << 10;
 
 /// An answer that was read as a whole.
 pub struct ReadAnswer {
@@ -88,6 +90,7 @@ impl ReadAnswer {
 
 /// The error that a service answers with: its own name and message if it gives some, 502 for its 500.
 pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Duration) -> XrpcError {
+    let max_bytes = max_bytes.min(MAX_ERROR_BYTES);
     let upstream = response.status();
     let status = if upstream == StatusCode::INTERNAL_SERVER_ERROR {
         StatusCode::BAD_GATEWAY

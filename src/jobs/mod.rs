@@ -23,8 +23,8 @@ const SESSIONS_EVERY: Duration = Duration::from_hours(1);
 const BLOBS_EVERY: Duration = Duration::from_mins(1);
 /// How often the events that relays count are counted.
 const RELAY_BUDGET_EVERY: Duration = Duration::from_mins(1);
-/// How often accounts and blobs are counted for the metrics.
-const COUNT_EVERY: Duration = Duration::from_mins(1);
+/// How often accounts and blobs are counted for the metrics: that reads the whole of both tables.
+const COUNT_EVERY: Duration = Duration::from_mins(10);
 /// How often a bucket of blobs is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// How often the disk is looked at, and what did not work is tried again.

@@ -14,6 +14,10 @@ use super::sender::{MailServerError, Route, Sender, SmtpServer, TlsUse};
 
 /// How long a mail server may take for one step.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take for all of them: the client bounds only the time until the connection is there.
+const LETTER_TIMEOUT: Duration = Duration::from_mins(2);
+/// What a server says of us rather than of the letter ([RFC 4954 §6](https://www.rfc-editor.org/rfc/rfc4954#section-6)): settings can mend it.
+const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
 
 /// Why a letter was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +55,20 @@ impl Transport {
         let message = message(&self.from, letter).map_err(SendError::Refused)?;
         match &self.way {
             Way::Sendmail { program } => sendmail(program, &message).await,
-            Way::Smtp(server) => match server.send(message).await {
-                Ok(_) => Ok(()),
-                Err(error) if error.is_permanent() => Err(SendError::Refused(error.to_string())),
-                Err(error) => Err(SendError::Failed(error.to_string())),
+            Way::Smtp(server) => match tokio::time::timeout(LETTER_TIMEOUT, server.send(message)).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) if is_of_the_letter(&error) => Err(SendError::Refused(error.to_string())),
+                Ok(Err(error)) => Err(SendError::Failed(error.to_string())),
+                Err(_) => Err(SendError::Failed("the mail server has gone silent".to_owned())),
             },
         }
     }
+}
+
+/// Whether the server will never take this letter, whoever brings it.
+fn is_of_the_letter(error: &lettre::transport::smtp::Error) -> bool {
+    let code = error.status().map(u16::from);
+    error.is_permanent() && !code.is_some_and(|code| LOGIN_REFUSED.contains(&code))
 }
 
 fn smtp(server: SmtpServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailServerError> {

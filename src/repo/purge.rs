@@ -15,8 +15,9 @@ const CHUNKS: [&str; 4] = [
      (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
     "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
      (SELECT link FROM subject_link WHERE repo_id = $1 ORDER BY link LIMIT $2) AS chunk)",
-    "DELETE FROM blob_ref WHERE repo_id = $1 AND cid <= (SELECT max(cid) FROM \
-     (SELECT cid FROM blob_ref WHERE repo_id = $1 ORDER BY cid LIMIT $2) AS chunk)",
+    // Any number of records may refer to one blob.
+    "DELETE FROM blob_ref WHERE repo_id = $1 AND (cid, path) <= (SELECT cid, path FROM \
+     (SELECT cid, path FROM blob_ref WHERE repo_id = $1 ORDER BY cid, path LIMIT $2) AS chunk ORDER BY cid DESC, path DESC LIMIT 1)",
     "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
      (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
 ];

@@ -4,7 +4,7 @@ use atproto_data::{Cid, Nsid, RecordKey};
 
 use super::load::cid_column;
 use super::{RepoError, Repos};
-use crate::store::Columns as _;
+use crate::store::{Columns as _, Found};
 
 /// Collections listed at most; a repo with more is listed in part.
 const MAX_COLLECTIONS: i64 = 1_000;
@@ -57,7 +57,7 @@ impl Repos {
         Ok(found.await?.filter(|record| cid.is_none_or(|cid| cid == record.cid)))
     }
 
-    /// Records of a collection, by rkey.
+    /// Records of a collection, by rkey: as many as were asked for, or fewer if they are large.
     ///
     /// # Errors
     /// If the database cannot be read.
@@ -84,14 +84,19 @@ impl Repos {
         };
         let (low, high) = (low.as_str().into(), high.as_str().into());
         let parameters = [repo_id.into(), low, high, i64::from(query.limit).into()];
-        let found = self.0.store.look_up(sql, parameters, |row| {
+        let read = |row: &Found<'_>| {
             Ok(RecordView {
                 rkey: row.text(0)?.get(first.len()..).unwrap_or_default().to_owned(),
                 cid: cid_column(row.bytes(1)?)?,
                 content: row.column(2)?,
             })
-        });
-        Ok(found.await?)
+        };
+        let mut bytes = 0;
+        let is_full = |record: &RecordView| {
+            bytes += record.content.len();
+            bytes >= MAX_PAGE_BYTES
+        };
+        Ok(self.0.store.look_up_until(sql, parameters, read, is_full).await?)
     }
 
     /// The collections in which a repo has records, sorted.
@@ -108,6 +113,9 @@ impl Repos {
         Ok(found.await?)
     }
 }
+
+/// A page ends with the record that reaches this size: anybody may ask for pages, and a hundred records can have 100 MB.
+const MAX_PAGE_BYTES: usize = 2 << 20;
 
 const ONE: &str = "SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2 AND takedown_ref IS NULL";
 const COLLECTIONS: &str = "SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2";

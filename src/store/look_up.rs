@@ -73,12 +73,26 @@ impl Store {
     ///
     /// # Errors
     /// If the database cannot be read, or those of `read`.
-    #[expect(clippy::unused_async, reason = "a database that is not in the process is waited for")]
     pub async fn look_up<T, const N: usize>(
         &self,
         sql: &'static str,
         parameters: [Parameter<'_>; N],
+        read: impl FnMut(&Found<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.look_up_until(sql, parameters, read, |_| false).await
+    }
+
+    /// As [`Store::look_up`], but no row is read after the first of which `is_last` says so.
+    ///
+    /// # Errors
+    /// As [`Store::look_up`].
+    #[expect(clippy::unused_async, reason = "a database that is not in the process is waited for")]
+    pub async fn look_up_until<T, const N: usize>(
+        &self,
+        sql: &'static str,
+        parameters: [Parameter<'_>; N],
         mut read: impl FnMut(&Found<'_>) -> Result<T, StoreError>,
+        mut is_last: impl FnMut(&T) -> bool,
     ) -> Result<Vec<T>, StoreError> {
         let connections = self.look_ups.connection();
         let connection = connections.as_ref().ok_or(StoreError::Closed)?;
@@ -86,7 +100,12 @@ impl Store {
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(read(&Found(row))?);
+            let row = read(&Found(row))?;
+            let ends = is_last(&row);
+            found.push(row);
+            if ends {
+                break;
+            }
         }
         Ok(found)
     }

@@ -41,7 +41,10 @@ pub(super) const UPDATE_HANDLE: &[Limit] = &[
 pub(super) const CHECK_HANDLE_AVAILABILITY: &[Limit] = &[Limit::per_address("checkHandleAvailability", 300, MINUTES_5)];
 
 /// Anybody may ask for a key, which is then kept for a week.
-pub(super) const RESERVE_SIGNING_KEY: &[Limit] = &[Limit::per_address("reserveSigningKey", 50, MINUTES_5)];
+pub(super) const RESERVE_SIGNING_KEY: &[Limit] = &[
+    Limit::per_address("reserveSigningKey", 50, MINUTES_5),
+    Limit::per_address("reserveSigningKey", 100, DAY),
+];
 
 /// Mails to an account of one kind.
 const MAILS_HOUR: u32 = 5;
@@ -72,10 +75,11 @@ pub(super) const REQUEST_PASSWORD_RESET: &[Limit] = &[
     Limit::per_input("requestPasswordReset", "email", MAILS_DAY, DAY),
 ];
 
-/// The code alone names the account, so guesses count for all accounts together too.
+/// The code alone names the account, so guesses count for all accounts together too. A code has 50 bits: so many guesses are no danger,
+/// and it takes hundreds of addresses to use them up for others.
 pub(crate) const RESET_PASSWORD: &[Limit] = &[
     Limit::per_address("resetPassword", 50, MINUTES_5),
-    Limit::server_wide("resetPassword", 1_000, HOUR),
+    Limit::server_wide("resetPassword", 100_000, HOUR),
 ];
 
 pub(super) const DELETE_ACCOUNT: &[Limit] = &[Limit::per_address("deleteAccount", 50, MINUTES_5)];

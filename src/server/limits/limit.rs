@@ -69,6 +69,12 @@ impl Limit {
         self
     }
 
+    /// The limit, this many times as wide.
+    pub(super) const fn widened(mut self, times: u32) -> Limit {
+        self.points = self.points.saturating_mul(times);
+        self
+    }
+
     const fn new(name: &'static str, points: u32, window: Duration, per: Per) -> Limit {
         Limit {
             name,

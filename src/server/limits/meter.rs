@@ -22,6 +22,9 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// Where clients cannot be told apart, what is limited by address and identifier is limited by identifier, this much more widely.
+const HIDDEN_CLIENTS: u32 = 10;
+
 /// Whom a caller's calls count on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CountsOn<'c> {
@@ -93,9 +96,14 @@ impl Meter {
         if on == CountsOn::Operator {
             return Ok(());
         }
-        let counted = limits.iter().map(|limit| self.count_limit(limit, on, input));
-        // All of them count, also if one is exceeded already.
-        counted.fold(Ok(()), Result::and)
+        let mut outcome = Ok(());
+        for limit in limits {
+            // All of them count, also if one is exceeded already, but nobody uses up what is everybody's with calls that are refused.
+            if outcome.is_ok() || limit.per != Per::Server {
+                outcome = outcome.and(self.count_limit(limit, on, input));
+            }
+        }
+        outcome
     }
 
     /// Counts what a page does for somebody who is not logged in.
@@ -113,19 +121,27 @@ impl Meter {
             (Per::Account, CountsOn::Account(did) | CountsOn::Visitor(did)) => self.count(limit, did.as_str(), points),
             (Per::Account | Per::Address, _) => self.count_on_client(limit, "", points),
             (Per::Input(field), _) => self.count(limit, text_of(input, field), points),
+            (Per::AddressAndInput(field), _) if self.client == Client::Hidden => {
+                self.note_hidden_client();
+                self.count(&limit.widened(HIDDEN_CLIENTS), text_of(input, field), points)
+            }
             (Per::AddressAndInput(field), _) => self.count_on_client(limit, &text_of(input, field), points),
         }
     }
 
     fn count_on_client(&self, limit: &Limit, text: &str, points: u32) -> Result<(), XrpcError> {
-        match (self.client, &self.limiter) {
-            (Client::At(address), _) => self.count(limit, (address, text), points),
-            (Client::Hidden, limiter) => {
-                if let Some(limiter) = limiter {
-                    limiter.note_hidden_client();
-                }
+        match self.client {
+            Client::At(address) => self.count(limit, (address, text), points),
+            Client::Hidden => {
+                self.note_hidden_client();
                 Ok(())
             }
+        }
+    }
+
+    fn note_hidden_client(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.note_hidden_client();
         }
     }
 

@@ -159,6 +159,13 @@ async fn guesses_count_on_what_is_guessed_and_on_the_address() {
         let status = server.send(peer, "guess", &[], Some(text)).await.status();
         assert_eq!(status, expected, "{peer} {text}");
     }
+    // Where a proxy hides the addresses, guesses count on what is guessed alone, ten times as widely.
+    for (text, number, expected) in [("carol", 20, 200), ("carol", 1, 429), ("dora", 1, 200)] {
+        for _ in 0..number {
+            let status = server.send("10.0.0.1:1", "guess", &[], Some(text)).await.status();
+            assert_eq!(status, expected, "{text}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -110,8 +110,11 @@ impl Accounts {
             Box::pin(async move {
                 let account = find_by_id(tx.connection(), account_id).await?;
                 let account = account.ok_or(HandleError::NotFound)?;
-                let event = identity_event(&account.did, Some(&account.handle));
-                tx.emit(account_id, account.repo_id, &event).await?;
+                // The network hears nothing of inactive accounts; activation tells it the handle.
+                if account.status.is_active() {
+                    let event = identity_event(&account.did, Some(&account.handle));
+                    tx.emit(account_id, account.repo_id, &event).await?;
+                }
                 Ok(())
             })
         });

@@ -130,11 +130,13 @@ impl Accounts {
         }
     }
 
-    /// Tells the network that a DID has changed. Without the handle, as the reference does: it may be what changed.
+    /// Tells the network that a DID has changed, if it knows of the account. Without the handle, as the reference does: it may be what
+    /// changed.
     async fn announce_identity(&self, account_id: i64) -> Result<(), PlcOperationError> {
         let told = self.0.store.change(move |tx| {
             Box::pin(async move {
-                if let Some(account) = find_by_id(tx.connection(), account_id).await? {
+                let account = find_by_id(tx.connection(), account_id).await?;
+                if let Some(account) = account.filter(|account| account.status.is_active()) {
                     let event = identity_event(&account.did, None);
                     tx.emit(account_id, account.repo_id, &event).await?;
                 }

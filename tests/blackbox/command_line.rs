@@ -15,6 +15,8 @@ fn pds(arguments: &[&str]) -> Output {
         .args(arguments)
         .env_clear()
         .env("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD)
+        // Nobody listens there, whatever else runs on this machine.
+        .env("PDS_PORT", "1")
         .output()
         .unwrap()
 }

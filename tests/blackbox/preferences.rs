@@ -79,7 +79,7 @@ async fn what_is_not_a_preference_is_refused() {
             namespace,
         ),
         (
-            json!({"preferences": [{"$type": ADULT, "a": "x".repeat(10_000_000)}]}),
+            json!({"preferences": [{"$type": ADULT, "a": "x".repeat(4_000_000)}]}),
             413,
             "request entity too large",
         ),

@@ -95,14 +95,7 @@ impl Accounts {
         let next = UnsignedOperation::update_from(&last, |state| state.set_handle(handle))
             .map_err(|_| HandleError::Tombstoned(did.clone()))?
             .sign(&self.0.settings.plc_rotation_key);
-        match self.0.plc.submit(did, &next).await {
-            Ok(()) => Ok(()),
-            // Its answer may have been lost: the directory knows.
-            Err(error) => match self.0.plc.last_operation(did).await {
-                Ok(Some(last)) if last == next => Ok(()),
-                _ => Err(error.into()),
-            },
-        }
+        Ok(self.0.plc.publish(did, &next).await?)
     }
 
     async fn announce_handle(&self, account_id: i64) -> Result<(), HandleError> {

@@ -77,13 +77,7 @@ impl Accounts {
         let (accounts, account_id, did) = (self.clone(), account.account_id, account.did.clone());
         // A caller that goes away must not keep the network from hearing of it.
         let task = tokio::spawn(async move {
-            if let Err(error) = accounts.0.plc.submit(&did, &operation).await {
-                // Its answer may have been lost: the directory knows.
-                match accounts.0.plc.last_operation(&did).await {
-                    Ok(Some(last)) if last == operation => {}
-                    _ => return Err(error.into()),
-                }
-            }
+            accounts.0.plc.publish(&did, &operation).await?;
             accounts.forget_did_document(&did).await;
             accounts.announce_identity(account_id).await
         });

@@ -64,7 +64,7 @@ impl AppView {
         let headers = reply.response.headers().clone();
         let encoded = read(reply.response, proxy.max_response_bytes, proxy.body_timeout).await?;
         let limit = usize::try_from(proxy.max_response_bytes).unwrap_or(usize::MAX);
-        let body = match decode::decode(&headers, encoded.clone(), limit) {
+        let body = match decode::decode(&headers, &encoded, limit) {
             Ok(body) => Some(body),
             Err(Undecoded::Unreadable) => None,
             Err(Undecoded::TooLarge) => return Err(too_large()),
@@ -101,7 +101,7 @@ pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Dura
     let said = if is_json(&response_headers) {
         let bytes = read(response, max_bytes, body_timeout).await.ok();
         let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let bytes = bytes.and_then(|bytes| decode::decode(&response_headers, bytes, limit).ok());
+        let bytes = bytes.and_then(|bytes| decode::decode(&response_headers, &bytes, limit).ok());
         bytes.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
     } else {
         None

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use atproto_data::Did;
-use reqwest::{Client, redirect};
+use reqwest::Client;
 use tokio::sync::Semaphore;
 
 use crate::config::{ProxyConfig, Upstream};
 use crate::identity::DidDocuments;
-use crate::outbound::GuardedClient;
+use crate::outbound::{GuardedClient, client_builder};
 use local::ImageUrls;
 
 pub use answer::ReadAnswer;
@@ -75,14 +75,10 @@ impl AppView {
         dids: DidDocuments,
         guarded: GuardedClient,
     ) -> Result<AppView, reqwest::Error> {
-        let builder = Client::builder()
-            .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
+        let builder = client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy();
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST);
         let builder = if settings.proxy.allow_http2 {
             builder
         } else {

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::observe::{CallOutcome, Service, UpstreamCall};
+use crate::outbound::client_builder;
 
 /// How long a relay may take to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,12 +71,9 @@ impl Relay {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn all(urls: &[String]) -> Result<Vec<Relay>, reqwest::Error> {
-        let http = Client::builder()
-            .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
+        let http = client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()?;
         let relay = |url: &String| Relay {
             http: http.clone(),

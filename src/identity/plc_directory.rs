@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use reqwest::{Response, StatusCode};
 
 use crate::observe::{CallOutcome, Conditions, Service, UpstreamCall};
+use crate::outbound::client_builder;
 
 /// How long a directory may take to open a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -25,6 +26,19 @@ const MAX_MESSAGE: usize = 300;
 pub trait PlcDirectory: Send + Sync + 'static {
     /// Sends an operation. `Ok` means that the directory took it.
     fn submit<'a>(&'a self, did: &'a Did, operation: &'a Operation) -> BoxFuture<'a, Result<(), PlcError>>;
+
+    /// Sends an operation and, if that seems to have failed, asks whether the directory took it all the same: its answer may have been lost.
+    fn publish<'a>(&'a self, did: &'a Did, operation: &'a Operation) -> BoxFuture<'a, Result<(), PlcError>> {
+        Box::pin(async move {
+            let Err(error) = self.submit(did, operation).await else {
+                return Ok(());
+            };
+            match self.last_operation(did).await {
+                Ok(Some(last)) if last == *operation => Ok(()),
+                _ => Err(error),
+            }
+        })
+    }
 
     /// The newest operation of a DID; `None` if the directory does not know it.
     fn last_operation<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Result<Option<Operation>, PlcError>>;
@@ -69,11 +83,8 @@ impl PlcClient {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(url: &str, conditions: Arc<Conditions>) -> Result<PlcClient, PlcError> {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
+        let http = client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()
             .map_err(|error| PlcError::Failed(error.to_string()))?;
         Ok(PlcClient {

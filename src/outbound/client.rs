@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, StatusCode};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use super::builder::client_builder;
 use super::checked_names::CheckedNames;
 use super::dns::Dns;
 use super::target::{self, Reach, Refusal};
@@ -82,14 +83,10 @@ impl GuardedClient {
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(reach: Reach, dns: Arc<dyn Dns>) -> Result<GuardedClient, GuardedClientError> {
-        let http = Client::builder()
-            .user_agent(concat!("pds/", env!("CARGO_PKG_VERSION")))
+        let http = client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
             .dns_resolver(Arc::new(CheckedNames { dns, reach }))
             .build()?;
         Ok(GuardedClient {

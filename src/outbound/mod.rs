@@ -2,6 +2,7 @@
 //! [`GuardedClient`], which reaches nothing but the public network.
 
 mod address;
+mod builder;
 mod checked_names;
 mod client;
 mod dns;
@@ -10,6 +11,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+pub use builder::client_builder;
 pub use client::{FetchError, FetchLimits, Fetched, GuardedClient, GuardedClientError};
 pub use dns::{Dns, DnsError};
 pub use system_dns::SystemDns;

@@ -1,6 +1,7 @@
 //! The query string of a call ([XRPC query parameters](https://atproto.com/specs/xrpc#lexicon-http-endpoints)).
 
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use super::error::XrpcError;
 use super::format::{self, Format, quoted};
@@ -101,6 +102,12 @@ impl Params {
     pub fn limit(&self, default: u16, maximum: u16) -> Result<u16, XrpcError> {
         let limit = self.optional_integer("limit", 1..=i64::from(maximum))?;
         Ok(limit.and_then(|limit| u16::try_from(limit).ok()).unwrap_or(default))
+    }
+
+    /// The `cursor` of a listing, which may be there.
+    pub fn cursor<T: FromStr>(&self) -> Result<Option<T>, XrpcError> {
+        let cursor = self.optional_str("cursor")?.map(str::parse).transpose();
+        cursor.map_err(|_| XrpcError::invalid_request("Malformed cursor"))
     }
 
     /// `true` or `false`, which may be there.

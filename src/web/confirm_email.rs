@@ -72,12 +72,5 @@ pub(super) async fn confirm(State(app): State<Arc<App>>, headers: HeaderMap, bod
 }
 
 fn with_form(page: Page, words: &Words, code: &str) -> Page {
-    let code = Field {
-        label: words.code,
-        name: "code",
-        kind: "text",
-        autocomplete: "one-time-code",
-        value: code,
-    };
-    page.form(CONFIRM_EMAIL_PAGE, &[code], words.button)
+    page.form(CONFIRM_EMAIL_PAGE, &[Field::code(words.code, code)], words.button)
 }

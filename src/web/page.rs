@@ -29,6 +29,19 @@ pub(super) struct Field<'f> {
     pub(super) value: &'f str,
 }
 
+impl<'f> Field<'f> {
+    /// For a code that was mailed.
+    pub(super) fn code(label: &'f str, value: &'f str) -> Field<'f> {
+        Field {
+            label,
+            name: "code",
+            kind: "text",
+            autocomplete: "one-time-code",
+            value,
+        }
+    }
+}
+
 /// A page in the making.
 pub(super) struct Page {
     status: StatusCode,

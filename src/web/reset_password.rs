@@ -71,16 +71,14 @@ pub(super) async fn reset(State(app): State<Arc<App>>, headers: HeaderMap, body:
     } else {
         app.accounts.reset_password(code, password).await
     };
-    let refused = |words_of_it: &str, code: &str| {
-        let page = Page::new(words.title, language, app.mail.branding());
-        with_form(page.status(StatusCode::BAD_REQUEST).words(words_of_it), words, code)
-    };
     match reset {
         Ok(()) => page.words(words.done),
         Err(ResetPasswordError::Token(EmailTokenError::Invalid | EmailTokenError::Expired)) => {
-            refused(words.bad_code, "")
+            with_form(page.status(StatusCode::BAD_REQUEST).words(words.bad_code), words, "")
         }
-        Err(ResetPasswordError::Password(NewPasswordError::TooLong)) => refused(words.too_long, code),
+        Err(ResetPasswordError::Password(NewPasswordError::TooLong)) => {
+            with_form(page.status(StatusCode::BAD_REQUEST).words(words.too_long), words, code)
+        }
         Err(error) => {
             tracing::warn!(%error, "a password was not changed");
             page.status(StatusCode::SERVICE_UNAVAILABLE).words(words.trouble)
@@ -89,13 +87,6 @@ pub(super) async fn reset(State(app): State<Arc<App>>, headers: HeaderMap, body:
 }
 
 fn with_form(page: Page, words: &Words, code: &str) -> Page {
-    let code = Field {
-        label: words.code,
-        name: "code",
-        kind: "text",
-        autocomplete: "one-time-code",
-        value: code,
-    };
     let password = Field {
         label: words.password,
         name: "password",
@@ -103,5 +94,9 @@ fn with_form(page: Page, words: &Words, code: &str) -> Page {
         autocomplete: "new-password",
         value: "",
     };
-    page.form(RESET_PASSWORD_PAGE, &[code, password], words.button)
+    page.form(
+        RESET_PASSWORD_PAGE,
+        &[Field::code(words.code, code), password],
+        words.button,
+    )
 }

@@ -3,7 +3,6 @@
 mod app_bsky;
 mod application;
 mod auth;
-mod blob_cursor;
 mod caller;
 mod com_atproto;
 mod internal_pds;

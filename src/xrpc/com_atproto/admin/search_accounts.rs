@@ -32,12 +32,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     if email.is_some_and(|email| email.len() > MAX_EMAIL) {
         return Err(XrpcError::invalid_request("The email is too long to be one"));
     }
-    let cursor = call.params.optional_str("cursor")?.map(str::parse).transpose();
     let search = AccountSearch {
         email: email.map(str::to_owned),
-        after: cursor
-            .map_err(|_| XrpcError::invalid_request("Malformed cursor"))?
-            .unwrap_or(0),
+        after: call.params.cursor()?.unwrap_or(0),
         limit: call.params.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
     };
     let found = app.accounts.search(&search).await;

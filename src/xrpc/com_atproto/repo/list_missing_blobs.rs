@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::app::App;
 use crate::server::{Access, Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
-use crate::xrpc::blob_cursor::blob_cursor;
 
 pub(crate) const METHOD: Method<App> = Method::query(
     "com.atproto.repo.listMissingBlobs",
@@ -34,7 +33,7 @@ struct RecordBlob {
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let limit = call.params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let cursor = blob_cursor(&call.params)?;
+    let cursor = call.params.cursor()?;
     let account = &call.caller.access()?.account;
     let missing = app
         .blobs

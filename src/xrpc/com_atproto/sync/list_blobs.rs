@@ -9,7 +9,6 @@ use super::readable_repo::{READ_AUTH, readable_repo};
 use crate::app::App;
 use crate::server::{Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
-use crate::xrpc::blob_cursor::blob_cursor;
 
 pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.listBlobs", READ_AUTH, |app, call| {
     Box::pin(handle(app, call))
@@ -29,7 +28,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;
     let since: Option<Tid> = call.params.optional("since")?;
     let limit = call.params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let cursor = blob_cursor(&call.params)?;
+    let cursor = call.params.cursor()?;
     let account = readable_repo(&app, &call.caller, &did).await?;
     let listed = app.blobs.list(account.repo_id, since, cursor, limit.into()).await;
     let cids: Vec<String> = listed

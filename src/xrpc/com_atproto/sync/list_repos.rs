@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::app::App;
-use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
+use crate::server::{Auth, Method, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
@@ -35,12 +35,7 @@ struct RepoOutput {
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let limit = call.params.limit(DEFAULT_LIMIT, MAX_LIMIT)?;
-    let after: i64 = match call.params.optional_str("cursor")? {
-        None => 0,
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| XrpcError::invalid_request("Malformed cursor"))?,
-    };
+    let after: i64 = call.params.cursor()?.unwrap_or(0);
     let repos = app.repos.list(after, limit.into()).await.map_err(read_error)?;
     let output = Output {
         cursor: repos.last().map(|repo| repo.account_id.to_string()),

@@ -1,6 +1,7 @@
 //! The composition root: builds every service once. Nothing else does.
 
 mod mail_settings;
+mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,25 +10,22 @@ use atproto_data::Did;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::{AccountServices, AccountSettings, Accounts, InviteEarning};
-use crate::appview::local::ImageUrls;
-use crate::appview::{AppView, AppViewSettings};
-use crate::blob::{BlobSettings, Blobs, BucketAddressing, BucketSettings};
+use crate::account::{AccountServices, Accounts};
+use crate::appview::AppView;
+use crate::blob::Blobs;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{BlobStoreConfig, Config, ImportsConfig, S3Config, Secret};
+use crate::config::{Config, ImportsConfig, Secret};
 use crate::crawl::Relay;
 use crate::identity::{
-    DidDocuments, DidDocumentsSettings, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner,
-    ServiceVerifier, SigningKeys,
+    DidDocuments, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner, ServiceVerifier, SigningKeys,
 };
 use crate::mail::Mail;
 use crate::observe::{Condition, Conditions, metrics};
-use crate::outbound::{GuardedClient, Reach, SystemDns};
+use crate::outbound::{GuardedClient, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
 use crate::server::health::{Health, Phase};
-use crate::server::limits::LimitSettings;
 use crate::server::router::RequestIds;
 use crate::server::{Limiter, Site};
 use crate::store::{Database, Reader, Store, StoreError, StoreSettings};
@@ -118,7 +116,7 @@ impl App {
         let sequencer = SequencerStart::new(&database, Arc::clone(&clock), firehose).await?;
         let store = database.start(sequencer.sequence())?;
         let sequencer = sequencer.finish(store.clone());
-        let sealer = Arc::new(sealer(config));
+        let sealer = Arc::new(settings::sealer(config));
         sealer.check(&store, random.as_ref()).await?;
         let keys = Arc::new(SigningKeys::new(store.clone(), Arc::clone(&sealer)));
         let conditions: Arc<Conditions> = Arc::default();
@@ -134,25 +132,30 @@ impl App {
         );
         let blobs = Blobs::open(
             store.clone(),
-            &blob_settings(config),
+            &settings::blobs(config),
             Arc::clone(&clock),
             Arc::clone(&conditions),
         )?;
         let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
-        let client = GuardedClient::new(reach(config), dns.clone())?;
-        let dids = DidDocuments::new(Arc::clone(&plc), client.clone(), Arc::clone(&clock), resolution(config));
+        let client = GuardedClient::new(settings::reach(config), dns.clone())?;
+        let dids = DidDocuments::new(
+            Arc::clone(&plc),
+            client.clone(),
+            Arc::clone(&clock),
+            settings::resolution(config),
+        );
         let handles = HandleResolver::new(
             dns,
             client.clone(),
             Arc::clone(&clock),
             config.identity.resolver_timeout,
         );
-        let appview = AppView::new(appview_settings(config), dids.clone(), client)?;
+        let appview = AppView::new(settings::appview(config), dids.clone(), client)?;
         let service_signer = ServiceSigner::new(keys, Arc::clone(&clock), Arc::clone(&random));
         let service_verifier =
             ServiceVerifier::new(Arc::new(dids.clone()), Arc::clone(&clock), config.service.did.clone());
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
-        let settings = account_settings(config);
+        let settings = settings::accounts(config);
         let mail = mail(config, &store, &clock, &random, &sealer)?;
         let services = AccountServices {
             clock: Arc::clone(&clock),
@@ -177,17 +180,17 @@ impl App {
             relays: Relay::all(&config.crawlers.relays)?,
             service_signer,
             service_verifier,
-            description: description(config),
+            description: settings::description(config),
             clock: Arc::clone(&clock),
             conditions,
             plc: plc_client,
-            directories: directories(config),
-            moderation_service: moderation_service(config),
+            directories: settings::directories(config),
+            moderation_service: settings::moderation_service(config),
             store,
-            site: site(config),
+            site: settings::site(config),
             admin_password: config.secrets.admin_password.clone(),
             request_ids,
-            limiter: Arc::new(Limiter::new(limit_settings(config), clock)),
+            limiter: Arc::new(Limiter::new(settings::limits(config), clock)),
             stop,
             jobs: TaskTracker::new(),
         }))
@@ -303,152 +306,6 @@ impl App {
 
     pub(crate) fn admin_password(&self) -> &str {
         self.admin_password.expose()
-    }
-}
-
-fn sealer(config: &Config) -> KeySealer {
-    match &config.secrets.key_encryption_key {
-        Some(key) => KeySealer::from_encryption_key(key),
-        None => KeySealer::from_rotation_key(&config.secrets.plc_rotation_key),
-    }
-}
-
-fn moderation_service(config: &Config) -> Option<Did> {
-    config
-        .reports
-        .moderation_service
-        .as_ref()
-        .map(|service| service.did.clone())
-}
-
-/// How far requests to addresses that users chose may go.
-fn reach(config: &Config) -> Reach {
-    if config.fetch.disable_ssrf_protection {
-        Reach::Anywhere
-    } else {
-        Reach::Public
-    }
-}
-
-fn appview_settings(config: &Config) -> AppViewSettings {
-    AppViewSettings {
-        appview: config.appview.service.clone(),
-        moderation_service: config.reports.moderation_service.clone(),
-        report_service: config.reports.report_service.clone(),
-        proxy: config.proxy.clone(),
-        images: ImageUrls {
-            pattern: config.appview.cdn_url_pattern.clone(),
-            own_url: config.service.public_url.clone(),
-        },
-        own_did: config.service.did.clone(),
-        own_url: config.service.public_url.clone(),
-    }
-}
-
-fn resolution(config: &Config) -> DidDocumentsSettings {
-    DidDocumentsSettings {
-        stale_ttl: config.identity.did_cache_stale_ttl,
-        max_ttl: config.identity.did_cache_max_ttl,
-        timeout: config.identity.resolver_timeout,
-    }
-}
-
-fn site(config: &Config) -> Site {
-    Site {
-        hostname: config.service.hostname.clone(),
-        public_url: config.service.public_url.clone(),
-        service_did: config.service.did.to_string(),
-        handle_domains: config.identity.service_handle_domains.clone(),
-        version: config
-            .service
-            .version
-            .clone()
-            .unwrap_or_else(|| env!("CARGO_PKG_VERSION").to_owned()),
-    }
-}
-
-fn limit_settings(config: &Config) -> LimitSettings {
-    let limits = &config.limits;
-    LimitSettings {
-        enabled: limits.enabled,
-        bypass_key: limits.bypass_key.as_ref().map(|key| key.expose().to_owned()),
-        bypass_addresses: limits.bypass_ips.clone(),
-    }
-}
-
-/// Where data is written: the data directory first.
-fn directories(config: &Config) -> Vec<PathBuf> {
-    let mut directories = vec![config.storage.data_directory.clone()];
-    if let BlobStoreConfig::Disk { location, .. } = &config.blobs.store {
-        directories.push(location.clone());
-    }
-    directories
-}
-
-fn blob_settings(config: &Config) -> BlobSettings {
-    match &config.blobs.store {
-        BlobStoreConfig::Disk {
-            location,
-            temporary_location,
-        } => BlobSettings::Disk {
-            location: location.clone(),
-            temporary_location: temporary_location.clone(),
-        },
-        BlobStoreConfig::S3(s3) => BlobSettings::Bucket {
-            bucket: bucket_settings(s3),
-            spool: config.storage.data_directory.join("tmp"),
-        },
-    }
-}
-
-fn bucket_settings(s3: &S3Config) -> BucketSettings {
-    let credentials = s3.credentials.as_ref();
-    BucketSettings {
-        name: s3.bucket.clone(),
-        region: s3.region.clone(),
-        endpoint: s3.endpoint.clone(),
-        addressing: if s3.force_path_style {
-            BucketAddressing::Path
-        } else {
-            BucketAddressing::HostName
-        },
-        credentials: credentials.map(|(id, secret)| (id.expose().to_owned(), secret.expose().to_owned().into())),
-        upload_timeout: s3.upload_timeout,
-        request_timeout: s3.request_timeout,
-    }
-}
-
-const MICROS_PER_MILLISECOND: i64 = 1_000;
-
-fn account_settings(config: &Config) -> AccountSettings {
-    AccountSettings {
-        service_did: config.service.did.clone(),
-        hostname: config.service.hostname.clone(),
-        public_url: config.service.public_url.clone(),
-        service_handle_domains: config.identity.service_handle_domains.clone(),
-        invite_required: config.invites.required,
-        invite_earning: config.invites.interval.map(|interval| InviteEarning {
-            interval,
-            epoch: i64::try_from(config.invites.epoch)
-                .unwrap_or(i64::MAX)
-                .saturating_mul(MICROS_PER_MILLISECOND),
-        }),
-        jwt_secret: config.secrets.jwt_secret.expose().to_owned().into(),
-        plc_rotation_key: config.secrets.plc_rotation_key.clone(),
-        recovery_did_key: config.identity.recovery_did_key.clone(),
-        did_document_with_session: config.identity.enable_did_doc_with_session,
-        slow_down_guesses: config.limits.enabled,
-    }
-}
-
-fn description(config: &Config) -> ServerDescription {
-    ServerDescription {
-        did: config.service.did.clone(),
-        invite_code_required: config.invites.required,
-        blob_upload_limit: config.blobs.upload_limit,
-        privacy_policy: config.branding.privacy_policy_url.clone(),
-        terms_of_service: config.branding.terms_of_service_url.clone(),
-        contact_email: config.branding.contact_email_address.clone(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The composition root: builds every service once. Nothing else does.
 
 mod mail_settings;
+mod network;
 mod settings;
+mod stored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,20 +19,21 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ImportsConfig, Secret};
 use crate::crawl::Relay;
 use crate::identity::{
-    DidDocuments, HandleResolver, KeySealer, PlcClient, PlcDirectory, ServiceSigner, ServiceVerifier, SigningKeys,
+    DidDocuments, HandleResolver, KeySealer, PlcClient, ServiceSigner, ServiceVerifier, SigningKeys,
 };
 use crate::mail::Mail;
 use crate::observe::{Condition, Conditions, metrics};
-use crate::outbound::{GuardedClient, SystemDns};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
-use crate::sequencer::{FirehoseSettings, Sequencer, SequencerStart};
+use crate::sequencer::Sequencer;
 use crate::server::health::{Health, Phase};
 use crate::server::router::RequestIds;
 use crate::server::{Limiter, Site};
-use crate::store::{Database, Reader, Store, StoreError, StoreSettings};
+use crate::store::{Reader, Store, StoreError};
 
 pub(crate) use mail_settings::mail_settings;
+use network::Network;
+use stored::Stored;
 
 /// What a client may know of the operator's choices (`describeServer`).
 #[derive(Clone, Debug)]
@@ -104,31 +107,22 @@ impl App {
     pub async fn start(config: &Config, stop: CancellationToken) -> Result<Arc<App>, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let database = Database::open(&StoreSettings {
-            data_directory: config.storage.data_directory.clone(),
-            disable_wal_auto_checkpoint: config.storage.disable_wal_auto_checkpoint,
-        })
-        .await?;
-        let firehose = FirehoseSettings {
-            backfill_limit: config.firehose.backfill_limit,
-            max_subscription_buffer: config.firehose.max_subscription_buffer,
-        };
-        let sequencer = SequencerStart::new(&database, Arc::clone(&clock), firehose).await?;
-        let store = database.start(sequencer.sequence())?;
-        let sequencer = sequencer.finish(store.clone());
-        let sealer = Arc::new(settings::sealer(config));
-        sealer.check(&store, random.as_ref()).await?;
-        let keys = Arc::new(SigningKeys::new(store.clone(), Arc::clone(&sealer)));
         let conditions: Arc<Conditions> = Arc::default();
-        let plc_client = PlcClient::new(&config.identity.plc_url, Arc::clone(&conditions))?;
-        let plc: Arc<dyn PlcDirectory> = Arc::new(plc_client.clone());
+        let Stored {
+            store,
+            sequencer,
+            sealer,
+        } = Stored::open(config, &clock, random.as_ref()).await?;
+        let keys = Arc::new(SigningKeys::new(store.clone(), Arc::clone(&sealer)));
+        let network = Network::reached(config, &clock, &conditions)?;
         let clock_id = u16::from_be_bytes(random::bytes(random.as_ref()));
+        let cache_bytes = config.storage.repo_cache_bytes;
         let repos = Repos::new(
             store.clone(),
             Arc::clone(&keys),
             Arc::clone(&clock),
             clock_id,
-            config.storage.repo_cache_bytes,
+            cache_bytes,
         );
         let blobs = Blobs::open(
             store.clone(),
@@ -136,54 +130,36 @@ impl App {
             Arc::clone(&clock),
             Arc::clone(&conditions),
         )?;
-        let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
-        let client = GuardedClient::new(settings::reach(config), dns.clone())?;
-        let dids = DidDocuments::new(
-            Arc::clone(&plc),
-            client.clone(),
-            Arc::clone(&clock),
-            settings::resolution(config),
-        );
-        let handles = HandleResolver::new(
-            dns,
-            client.clone(),
-            Arc::clone(&clock),
-            config.identity.resolver_timeout,
-        );
-        let appview = AppView::new(settings::appview(config), dids.clone(), client)?;
-        let service_signer = ServiceSigner::new(keys, Arc::clone(&clock), Arc::clone(&random));
-        let service_verifier =
-            ServiceVerifier::new(Arc::new(dids.clone()), Arc::clone(&clock), config.service.did.clone());
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
-        let settings = settings::accounts(config);
         let mail = mail(config, &store, &clock, &random, &sealer)?;
         let services = AccountServices {
             clock: Arc::clone(&clock),
-            random,
-            plc,
+            random: Arc::clone(&random),
+            plc: Arc::new(network.plc.clone()),
             sealer,
-            dids: dids.clone(),
+            dids: network.dids.clone(),
             mail: mail.clone(),
         };
-        let accounts = Accounts::new(store.clone(), settings, services);
+        let accounts = Accounts::new(store.clone(), settings::accounts(config), services);
         accounts.release_interrupted().await?;
+        let known_documents = Arc::new(network.dids.clone());
         Ok(Arc::new(App {
             accounts,
             blobs,
             repos,
             sequencer,
             mail,
-            dids,
-            handles,
-            appview,
+            dids: network.dids,
+            handles: network.handles,
+            appview: network.appview,
             imports: config.imports.clone(),
             relays: Relay::all(&config.crawlers.relays)?,
-            service_signer,
-            service_verifier,
+            service_signer: ServiceSigner::new(keys, Arc::clone(&clock), random),
+            service_verifier: ServiceVerifier::new(known_documents, Arc::clone(&clock), config.service.did.clone()),
             description: settings::description(config),
             clock: Arc::clone(&clock),
             conditions,
-            plc: plc_client,
+            plc: network.plc,
             directories: settings::directories(config),
             moderation_service: settings::moderation_service(config),
             store,

@@ -226,17 +226,24 @@ impl App {
         } else {
             Phase::Ready
         };
-        for (condition, holds) in [
-            (Condition::FsyncFailed, self.store.writes_stopped()),
-            (Condition::Mail, self.mail.is_failing()),
-            (Condition::ClientAddresses, self.limiter.clients_are_hidden()),
-        ] {
-            self.conditions.set(condition, holds);
-        }
+        self.update_conditions();
         Health {
             phase,
             degraded: self.conditions.names().into_iter().map(str::to_owned).collect(),
             ..Health::good()
+        }
+    }
+
+    /// Takes note of what others know not to work.
+    pub(crate) fn update_conditions(&self) {
+        for (condition, holds) in [
+            (Condition::FsyncFailed, self.store.writes_stopped()),
+            (Condition::Mail, self.mail.is_failing()),
+            (Condition::ClientAddresses, self.limiter.clients_are_hidden()),
+            (Condition::AppView, self.appview.is_down()),
+            (Condition::Relay, self.relays.iter().any(Relay::is_down)),
+        ] {
+            self.conditions.set(condition, holds);
         }
     }
 

@@ -7,10 +7,11 @@ use futures_util::StreamExt as _;
 use http_body_util::Limited;
 use reqwest::{RequestBuilder, Response};
 use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::service::{Chosen, Service};
 use super::{AppView, answer, headers};
+use crate::observe::{CallOutcome, Service as Observed, UpstreamCall};
 use crate::server::XrpcError;
 use crate::server::body::streaming_fault;
 
@@ -32,6 +33,17 @@ pub struct Outgoing<'a> {
     pub headers: HeaderMap,
     /// The service token of the account for which we call; none for anonymous calls.
     pub token: Option<String>,
+}
+
+/// Why no answer began.
+#[derive(Debug)]
+enum Unanswered {
+    /// The service took too long.
+    TooSlow,
+    /// The request's body was not sent: its client or the service stopped taking part.
+    Stalled,
+    /// The connection failed, or the request's body.
+    Failed(reqwest::Error),
 }
 
 /// An answer with a status of success, of which the headers have come. Dropping it ends the call.
@@ -59,15 +71,13 @@ impl AppView {
         let slot = self.slot(service)?;
         let mut retries = self.settings.proxy.max_retries;
         loop {
-            let sent = timeout(self.settings.proxy.headers_timeout, self.request(service, call)?.send()).await;
-            match sent {
-                Err(_) => return Err(too_slow()),
+            match self.send(service, self.within_time(self.request(service, call)?)).await {
                 // The connection failed, not the service: asking again does no harm.
-                Ok(Err(error)) if retries > 0 && !error.is_timeout() => {
+                Err(Unanswered::Failed(error)) if retries > 0 && !error.is_timeout() => {
                     tracing::debug!(%error, "asking a service again");
                     retries -= 1;
                 }
-                Ok(sent) => return self.admit(sent.map_err(|error| unreachable(&error))?, slot).await,
+                sent => return self.admit(sent?, slot).await,
             }
         }
     }
@@ -93,11 +103,14 @@ impl AppView {
             .request(service, call)?
             .headers(headers::of_request_body(client))
             .body(reqwest::Body::wrap_stream(stream));
-        tokio::select! {
-            biased;
-            answer = request.send() => self.admit(answer.map_err(|error| unreachable(&error))?, slot).await,
-            () = self.patience(progress) => Err(too_slow()),
-        }
+        let sending = async {
+            tokio::select! {
+                biased;
+                sent = request.send() => sent.map_err(Unanswered::Failed),
+                impatience = self.patience(progress) => Err(impatience),
+            }
+        };
+        self.admit(self.send(service, sending).await?, slot).await
     }
 
     /// Sends a call with a JSON body.
@@ -115,29 +128,61 @@ impl AppView {
             .request(service, call)?
             .header("content-type", "application/json")
             .body(json);
+        let sent = self.send(service, self.within_time(request)).await?;
+        self.admit(sent, slot).await
+    }
+
+    /// Finds out whether an AppView that was down answers again.
+    pub async fn probe(&self) {
+        let Some(appview) = self.appview().filter(|_| self.is_down()) else {
+            return;
+        };
+        let Ok(service) = self.configured(appview, Observed::AppView) else {
+            return;
+        };
+        let request = self.direct.get(service.address("_health", None));
+        // What it means is told by `send`.
+        let _ = self.send(&service, self.within_time(request)).await;
+    }
+
+    /// Sends a request, and counts and remembers how that ended.
+    async fn send(
+        &self,
+        service: &Service,
+        sending: impl Future<Output = Result<Response, Unanswered>>,
+    ) -> Result<Response, Unanswered> {
+        let call = UpstreamCall::begin(service.observed());
+        let sent = sending.await;
+        if let Some(outcome) = outcome(&sent) {
+            call.ends(outcome);
+            if service.observed() == Observed::AppView {
+                self.outage.note(outcome, Instant::now());
+            }
+        }
+        sent
+    }
+
+    async fn within_time(&self, request: RequestBuilder) -> Result<Response, Unanswered> {
         let sent = timeout(self.settings.proxy.headers_timeout, request.send()).await;
-        self.admit(
-            sent.map_err(|_| too_slow())?.map_err(|error| unreachable(&error))?,
-            slot,
-        )
-        .await
+        sent.map_err(|_| Unanswered::TooSlow)?.map_err(Unanswered::Failed)
     }
 
     /// Lasts while a body is being taken, and then as long as an answer may take to begin.
-    async fn patience(&self, mut progress: watch::Receiver<()>) {
+    async fn patience(&self, mut progress: watch::Receiver<()>) -> Unanswered {
         loop {
             match timeout(self.settings.proxy.body_timeout, progress.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => break,
-                Err(_) => return,
+                Err(_) => return Unanswered::Stalled,
             }
         }
         let _ = timeout(self.settings.proxy.headers_timeout, std::future::pending::<()>()).await;
+        Unanswered::TooSlow
     }
 
     fn slot(&self, service: &Service) -> Result<OwnedSemaphorePermit, XrpcError> {
         let slots = match service.chosen {
-            Chosen::ByOperator => &self.direct_slots,
+            Chosen::ByOperator(_) => &self.direct_slots,
             Chosen::ByCaller => &self.guarded_slots,
         };
         slots.clone().try_acquire_owned().map_err(|_| {
@@ -146,9 +191,9 @@ impl AppView {
     }
 
     fn request(&self, service: &Service, call: &Outgoing<'_>) -> Result<RequestBuilder, XrpcError> {
-        let url = service.address(call.nsid, call.query);
+        let url = service.address(call.nsid.as_str(), call.query);
         let request = match service.chosen {
-            Chosen::ByOperator => self.direct.request(call.verb.clone(), url),
+            Chosen::ByOperator(_) => self.direct.request(call.verb.clone(), url),
             Chosen::ByCaller => self.guarded.request(call.verb.clone(), url.as_str()).map_err(|error| {
                 tracing::info!(%error, %url, "a service that a caller named is not called");
                 unreachable_service()
@@ -176,12 +221,29 @@ impl AppView {
     }
 }
 
-fn unreachable(error: &reqwest::Error) -> XrpcError {
-    if let Some(fault) = streaming_fault(error) {
-        return fault;
+impl From<Unanswered> for XrpcError {
+    fn from(unanswered: Unanswered) -> XrpcError {
+        match unanswered {
+            Unanswered::TooSlow | Unanswered::Stalled => too_slow(),
+            Unanswered::Failed(error) => streaming_fault(&error).unwrap_or_else(|| {
+                tracing::info!(%error, "a service cannot be reached");
+                unreachable_service()
+            }),
+        }
     }
-    tracing::info!(%error, "a service cannot be reached");
-    unreachable_service()
+}
+
+/// What the end of a call says of the service; none if it is the client's doing.
+fn outcome(sent: &Result<Response, Unanswered>) -> Option<CallOutcome> {
+    match sent {
+        // It works, and does not know the method.
+        Ok(response) if response.status() == StatusCode::NOT_IMPLEMENTED => Some(CallOutcome::ClientError),
+        Ok(response) => Some(CallOutcome::of_status(response.status().as_u16())),
+        Err(Unanswered::TooSlow) => Some(CallOutcome::Timeout),
+        Err(Unanswered::Stalled) => None,
+        Err(Unanswered::Failed(error)) if streaming_fault(error).is_some() => None,
+        Err(Unanswered::Failed(error)) => Some(CallOutcome::of_error(error)),
+    }
 }
 
 fn unreachable_service() -> XrpcError {

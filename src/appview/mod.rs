@@ -7,6 +7,8 @@ mod headers;
 pub mod local;
 mod proxy_header;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::{ProxyConfig, Upstream};
 use crate::identity::DidDocuments;
+use crate::observe::Outage;
 use crate::outbound::{GuardedClient, client_builder};
 use local::ImageUrls;
 
@@ -63,6 +66,8 @@ pub struct AppView {
     /// Reaches what a caller chose.
     guarded: GuardedClient,
     guarded_slots: Arc<Semaphore>,
+    /// Of the AppView.
+    outage: Outage,
 }
 
 impl AppView {
@@ -91,7 +96,13 @@ impl AppView {
             direct_slots: Arc::new(Semaphore::new(MAX_CALLS)),
             guarded,
             guarded_slots: Arc::new(Semaphore::new(MAX_CALLS)),
+            outage: Outage::default(),
         })
+    }
+
+    /// Whether the AppView has not answered for a while.
+    pub fn is_down(&self) -> bool {
+        self.outage.lasts()
     }
 
     /// The AppView, if there is one.

@@ -1,11 +1,12 @@
 //! Which service a call goes to.
 
-use atproto_data::{Did, Nsid};
+use atproto_data::Did;
 use axum::http::HeaderMap;
 use reqwest::Url;
 
 use super::{AppView, proxy_header};
 use crate::config::Upstream;
+use crate::observe::Service as Observed;
 use crate::server::XrpcError;
 
 /// The names of the services in their DID documents.
@@ -37,10 +38,18 @@ pub struct Service {
 /// Who named a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chosen {
-    /// The operator, in the settings.
-    ByOperator,
+    /// The operator, in the settings: what the service is to us.
+    ByOperator(Observed),
     /// A caller, or a record: it may be anything.
     ByCaller,
+}
+
+/// The service that the settings have for a method.
+struct Default<'a> {
+    upstream: Option<&'a Upstream>,
+    /// Its name in its DID document.
+    id: &'static str,
+    observed: Observed,
 }
 
 impl AppView {
@@ -58,11 +67,11 @@ impl AppView {
                 id: id.to_owned(),
             });
         }
-        let (service, id) = self.default_service(nsid);
-        let service = service.ok_or_else(|| not_configured(nsid))?;
+        let default = self.default_service(nsid);
+        let upstream = default.upstream.ok_or_else(|| not_configured(nsid))?;
         Ok(ProxyTo {
-            did: service.did.to_string(),
-            id: id.to_owned(),
+            did: upstream.did.to_string(),
+            id: default.id.to_owned(),
         })
     }
 
@@ -75,12 +84,12 @@ impl AppView {
             .get(proxy_header::NAME)
             .is_none_or(axum::http::HeaderValue::is_empty)
         {
-            let (service, _) = self.default_service(nsid);
-            return self.configured(service.ok_or_else(|| not_configured(nsid))?);
+            let default = self.default_service(nsid);
+            return self.configured(default.upstream.ok_or_else(|| not_configured(nsid))?, default.observed);
         }
         let to = self.proxy_to(headers, nsid)?;
         match &self.settings.appview {
-            Some(appview) if self.is_appview(&to) => self.configured(appview),
+            Some(appview) if self.is_appview(&to) => self.configured(appview, Observed::AppView),
             _ => self.find(&to.did, &to.id).await,
         }
     }
@@ -112,26 +121,32 @@ impl AppView {
         })
     }
 
-    /// A service of the settings.
+    /// A service of the settings, and what it is to us.
     ///
     /// # Errors
     /// 400 if it is ourselves.
-    pub fn configured(&self, upstream: &Upstream) -> Result<Service, XrpcError> {
+    pub fn configured(&self, upstream: &Upstream, observed: Observed) -> Result<Service, XrpcError> {
         let url = Url::parse(&upstream.url).map_err(|error| XrpcError::internal(&error))?;
         self.called(Service {
             did: upstream.did.clone(),
             url,
-            chosen: Chosen::ByOperator,
+            chosen: Chosen::ByOperator(observed),
         })
     }
 
-    fn default_service(&self, nsid: &str) -> (Option<&Upstream>, &'static str) {
-        if nsid == CREATE_REPORT {
-            (self.settings.report_service.as_ref(), LABELER)
+    fn default_service(&self, nsid: &str) -> Default<'_> {
+        let settings = &self.settings;
+        let (upstream, id, observed) = if nsid == CREATE_REPORT {
+            (&settings.report_service, LABELER, Observed::Report)
         } else if nsid.starts_with(MODERATION) {
-            (self.settings.moderation_service.as_ref(), LABELER)
+            (&settings.moderation_service, LABELER, Observed::Moderation)
         } else {
-            (self.settings.appview.as_ref(), APPVIEW)
+            (&settings.appview, APPVIEW, Observed::AppView)
+        };
+        Default {
+            upstream: upstream.as_ref(),
+            id,
+            observed,
         }
     }
 
@@ -147,8 +162,16 @@ impl AppView {
 }
 
 impl Service {
+    /// What it is to us.
+    pub(super) fn observed(&self) -> Observed {
+        match self.chosen {
+            Chosen::ByOperator(observed) => observed,
+            Chosen::ByCaller => Observed::Proxied,
+        }
+    }
+
     /// The address of a method at the service.
-    pub(super) fn address(&self, nsid: &Nsid, query: Option<&str>) -> Url {
+    pub(super) fn address(&self, nsid: &str, query: Option<&str>) -> Url {
         let mut url = self.url.clone();
         let path = format!("{}/xrpc/{nsid}", url.path().trim_end_matches('/'));
         url.set_path(&path);

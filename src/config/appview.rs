@@ -5,7 +5,7 @@ use super::setting::Setting;
 use super::upstream::Upstream;
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new("PDS_BSKY_APP_VIEW_URL", "AppView to which other requests are proxied.").not_yet(),
+    Setting::new("PDS_BSKY_APP_VIEW_URL", "AppView to which other requests are proxied."),
     Setting::new(
         "PDS_BSKY_APP_VIEW_DID",
         "DID of the AppView; needed beside its address.",

@@ -1,13 +1,15 @@
 //! A relay as it is asked: `com.atproto.sync.requestCrawl` and `com.atproto.sync.getHostStatus`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::Instant;
 
-use crate::observe::{CallOutcome, Service, UpstreamCall};
+use crate::observe::{CallOutcome, Outage, Service, UpstreamCall};
 use crate::outbound::client_builder;
 
 /// How long a relay may take to open a connection.
@@ -24,6 +26,7 @@ const MAX_MESSAGE: usize = 300;
 pub struct Relay {
     http: Client,
     url: String,
+    outage: Arc<Outage>,
 }
 
 /// What a relay says of a host that it crawls.
@@ -78,6 +81,7 @@ impl Relay {
         let relay = |url: &String| Relay {
             http: http.clone(),
             url: url.clone(),
+            outage: Arc::default(),
         };
         Ok(urls.iter().map(relay).collect())
     }
@@ -87,6 +91,11 @@ impl Relay {
         &self.url
     }
 
+    /// Whether it has not answered for a while.
+    pub fn is_down(&self) -> bool {
+        self.outage.lasts()
+    }
+
     /// Asks it to crawl the host `hostname`.
     ///
     /// # Errors
@@ -94,7 +103,7 @@ impl Relay {
     pub async fn request_crawl(&self, hostname: &str) -> Result<(), RelayError> {
         let url = format!("{}/xrpc/com.atproto.sync.requestCrawl", self.url);
         let request = self.http.post(url).json(&json!({ "hostname": hostname }));
-        let (status, body) = ask(request).await?;
+        let (status, body) = self.ask(request).await?;
         if status.is_success() {
             return Ok(());
         }
@@ -107,7 +116,7 @@ impl Relay {
     /// If it does not answer, or says what nobody understands.
     pub async fn host_status(&self, hostname: &str) -> Result<Option<HostStatus>, RelayError> {
         let url = format!("{}/xrpc/com.atproto.sync.getHostStatus", self.url);
-        let (status, body) = ask(self.http.get(url).query(&[("hostname", hostname)])).await?;
+        let (status, body) = self.ask(self.http.get(url).query(&[("hostname", hostname)])).await?;
         if status.is_success() {
             return match serde_json::from_slice(&body) {
                 Ok(found) => Ok(Some(found)),
@@ -120,29 +129,31 @@ impl Relay {
         }
         Err(refused(status, &body))
     }
-}
 
-async fn ask(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), RelayError> {
-    let call = UpstreamCall::begin(Service::Relay);
-    let sent = request.send().await;
-    call.ends(match &sent {
-        Ok(answer) => CallOutcome::of_status(answer.status().as_u16()),
-        Err(error) => CallOutcome::of_error(error),
-    });
-    let answer = sent.map_err(|error| unavailable(&error))?;
-    let status = answer.status();
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(RelayError::Unavailable(format!("it answered {status}")));
-    }
-    let mut body = Vec::new();
-    let mut chunks = answer.bytes_stream();
-    while let Some(chunk) = chunks.next().await {
-        body.extend_from_slice(&chunk.map_err(|error| unavailable(&error))?);
-        if body.len() > MAX_ANSWER_BYTES {
-            return Err(RelayError::Unavailable("its answer is too long".to_owned()));
+    async fn ask(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), RelayError> {
+        let call = UpstreamCall::begin(Service::Relay);
+        let sent = request.send().await;
+        let outcome = match &sent {
+            Ok(answer) => CallOutcome::of_status(answer.status().as_u16()),
+            Err(error) => CallOutcome::of_error(error),
+        };
+        call.ends(outcome);
+        self.outage.note(outcome, Instant::now());
+        let answer = sent.map_err(|error| unavailable(&error))?;
+        let status = answer.status();
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(RelayError::Unavailable(format!("it answered {status}")));
         }
+        let mut body = Vec::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk.map_err(|error| unavailable(&error))?);
+            if body.len() > MAX_ANSWER_BYTES {
+                return Err(RelayError::Unavailable("its answer is too long".to_owned()));
+            }
+        }
+        Ok((status, body))
     }
-    Ok((status, body))
 }
 
 fn unavailable(error: &reqwest::Error) -> RelayError {

@@ -11,11 +11,13 @@ use crate::store::StoreError;
 /// Looks at the disks, and tries again what did not work.
 pub(super) async fn watch(app: Arc<App>) {
     watch_disks(&app);
+    app.update_conditions();
     let ask = async {
         if app.conditions().holds(Condition::Plc) {
             app.plc().probe().await;
         }
         app.blobs.probe(Probe::Failed).await;
+        app.appview.probe().await;
     };
     // The end of the server does not wait for services that do not answer.
     app.stopping().run_until_cancelled(ask).await;

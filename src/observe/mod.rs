@@ -5,9 +5,11 @@ pub mod conditions;
 pub mod disk;
 pub mod metric;
 pub mod metrics;
+mod outage;
 pub mod process;
 pub mod upstream;
 
 pub use conditions::{Condition, Conditions};
 pub use disk::Disk;
+pub use outage::Outage;
 pub use upstream::{CallOutcome, Service, UpstreamCall};

@@ -12,8 +12,12 @@ pub enum Service {
     Plc,
     /// The AppView.
     AppView,
+    /// The moderation service.
+    Moderation,
     /// The service that takes reports.
     Report,
+    /// Services that callers named, such as the one of direct messages.
+    Proxied,
     /// Relays.
     Relay,
     /// The bucket of blobs.
@@ -42,22 +46,22 @@ impl Service {
         match self {
             Service::Plc => "plc",
             Service::AppView => "appview",
+            Service::Moderation => "moderation",
             Service::Report => "report",
+            Service::Proxied => "proxied",
             Service::Relay => "relay",
             Service::BlobStore => "blob_store",
             Service::Identity => "identity",
         }
     }
 
-    /// The condition that holds while it fails.
+    /// The condition that begins when one request fails. An [`Outage`](super::Outage) tells when the AppView and relays are down; a
+    /// user's server or moderators that are away concern few.
     const fn condition(self) -> Option<Condition> {
         match self {
             Service::Plc => Some(Condition::Plc),
-            Service::AppView => Some(Condition::AppView),
-            Service::Relay => Some(Condition::Relay),
             Service::BlobStore => Some(Condition::BlobStore),
-            // A user's server or moderators that are away concern few.
-            Service::Report | Service::Identity => None,
+            _ => None,
         }
     }
 }

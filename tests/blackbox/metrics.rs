@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::TestApp;
-use crate::harness::{Plc, http_get};
+use crate::harness::{AppView, Behaviour, Plc, http_get};
+use crate::proxy::server;
 
 /// The series of a scrape and their values.
 type Scrape = BTreeMap<String, f64>;
@@ -150,4 +151,52 @@ async fn a_directory_that_fails_is_told_until_it_answers_again() {
     let patience = std::time::Duration::from_secs(40);
     let recovers = async { while http_get(&readyz).await.unwrap().1.contains("degraded") {} };
     tokio::time::timeout(patience, recovers).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_of_other_services_are_counted_by_service() {
+    let appview = AppView::start().await;
+    let (url, did) = (appview.url(), appview.did());
+    let app = server(
+        &appview,
+        &[
+            ("PDS_METRICS_PORT", "0"),
+            ("PDS_MOD_SERVICE_URL", &url),
+            ("PDS_MOD_SERVICE_DID", &did),
+            ("PDS_REPORT_SERVICE_URL", "http://127.0.0.1:1"),
+            ("PDS_REPORT_SERVICE_DID", &did),
+        ],
+    )
+    .await;
+    let alice = app.account("alice").await;
+    for (status, times) in [(200, 3), (400, 2), (501, 1), (503, 1)] {
+        appview.behaves("com.example.method", Behaviour::Say(status, Vec::new(), Vec::new()));
+        for _ in 0..times {
+            alice.query("com.example.method", &[]).await;
+        }
+    }
+    alice.query("tools.ozone.team.listMembers", &[]).await.ok();
+    let subject = json!({"$type": "com.atproto.admin.defs#repoRef", "did": alice.did.as_str()});
+    let report = json!({"reasonType": "com.atproto.moderation.defs#reasonSpam", "subject": subject});
+    let unreachable = alice.call("com.atproto.moderation.createReport", &report).await;
+    unreachable.refused(502, "UpstreamFailure");
+    let named = app.api.get("chat.bsky.convo.getLog", &[]).bearer_auth(&alice.access);
+    let named = named.header("atproto-proxy", appview.service("other"));
+    assert_eq!(named.send().await.unwrap().status(), 200);
+    let (text, now) = scrape(&metrics_url(&app)).await;
+    for (service, outcome, times) in [
+        ("appview", "ok", 3.0),
+        // 501: it works, and does not know the method.
+        ("appview", "client_error", 3.0),
+        ("appview", "server_error", 1.0),
+        ("moderation", "ok", 1.0),
+        ("report", "unreachable", 1.0),
+        ("proxied", "ok", 1.0),
+    ] {
+        let series = format!("pds_upstream_requests_total{{service=\"{service}\",outcome=\"{outcome}\"}}");
+        assert_eq!(now.get(&series), Some(&times), "{series} in\n{text}");
+    }
+    // One failure, or a few at once, are no outage.
+    let readyz = http_get(&format!("http://{}/readyz", app.api.address())).await.unwrap();
+    assert_eq!(readyz, (200, json!({"status": "ok"}).to_string()));
 }

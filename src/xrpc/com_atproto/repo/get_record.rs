@@ -5,6 +5,7 @@ use std::sync::Arc;
 use atproto_data::{AtIdentifier, Cid, Nsid, RecordKey};
 
 use crate::app::App;
+use crate::observe::Service;
 use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::proxy::{ask_anonymously, method};
@@ -31,7 +32,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         let Some(appview) = app.appview.appview() else {
             return Err(XrpcError::bad_request("RecordNotFound", "Could not locate record"));
         };
-        return ask_anonymously(&app, &call.parts, &method(NSID)?, &app.appview.configured(appview)?).await;
+        let service = app.appview.configured(appview, Service::AppView)?;
+        return ask_anonymously(&app, &call.parts, &method(NSID)?, &service).await;
     };
     let record = app
         .repos

@@ -230,6 +230,7 @@ impl App {
         Health {
             phase,
             degraded: self.conditions.names().into_iter().map(str::to_owned).collect(),
+            notes: self.notes(),
             ..Health::good()
         }
     }
@@ -239,12 +240,20 @@ impl App {
         for (condition, holds) in [
             (Condition::FsyncFailed, self.store.writes_stopped()),
             (Condition::Mail, self.mail.is_failing()),
-            (Condition::ClientAddresses, self.limiter.clients_are_hidden()),
             (Condition::AppView, self.appview.is_down()),
             (Condition::Relay, self.relays.iter().any(Relay::is_down)),
         ] {
             self.conditions.set(condition, holds);
         }
+    }
+
+    /// What the operator should know though everything works.
+    fn notes(&self) -> Vec<String> {
+        let hidden = self.limiter.clients_are_hidden();
+        hidden
+            .then(|| "client_addresses_hidden".to_owned())
+            .into_iter()
+            .collect()
     }
 
     /// Microseconds since 1970.
@@ -271,9 +280,17 @@ impl App {
     pub(crate) fn measure(&self) {
         metrics::READY.set_flag([], self.health().is_ready());
         self.conditions.measure();
+        metrics::WRITES_STOPPED.set_flag([], self.refuses_writes());
+        metrics::CLIENT_ADDRESSES_HIDDEN.set_flag([], self.limiter.clients_are_hidden());
         self.store.measure();
         self.repos.measure();
         self.sequencer.measure();
+    }
+
+    /// Whether writes of records are refused because of the disk. A disk that is nearly full takes some more.
+    fn refuses_writes(&self) -> bool {
+        let was_full = self.store.found_full() && self.conditions.holds(Condition::DiskFull);
+        was_full || self.store.writes_stopped() || self.conditions.holds(Condition::ReadOnly)
     }
 
     /// Seconds since 1970.

@@ -128,6 +128,17 @@ impl Accounts {
             .collect()
     }
 
+    /// How many deleted accounts have left something behind.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn count_remains(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT count(*) FROM deleted_account")
+            .fetch_one(&mut *self.0.store.read().await?)
+            .await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
+
     /// Notes that nothing is left of a deleted account. If its repo is the newest, the row stays until the next run that finds a newer
     /// one: no number is given out twice, so that no request which still knows the old account can reach a new one.
     ///

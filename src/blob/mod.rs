@@ -123,4 +123,15 @@ impl Blobs {
         let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
         Ok((number(0)?, number(1)?))
     }
+
+    /// How many blobs are to be removed.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn count_unwanted(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT count(*) FROM blob WHERE state = 'deleting' AND state <> 'permanent'")
+            .fetch_one(&mut *self.0.store.read().await?)
+            .await?;
+        Ok(row.try_get::<i64, _>(0)?.unsigned_abs())
+    }
 }

@@ -1,5 +1,7 @@
 //! Structured logs on standard output.
 
+use std::fmt::Write as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogLevel};
@@ -9,7 +11,7 @@ pub(super) fn start(config: &LogConfig) {
     if !config.enabled {
         return;
     }
-    let filter = EnvFilter::new(format!("{},sqlx=warn,hyper=warn,h2=warn", level(config.level)));
+    let filter = EnvFilter::new(directives(config));
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -18,6 +20,21 @@ pub(super) fn start(config: &LogConfig) {
     if subscriber.try_init().is_err() {
         tracing::debug!("logging has been started before");
     }
+}
+
+/// What is logged, as the filter spells it. Other people's code tells what they debug, and does not know what is secret here: of it only
+/// warnings are logged.
+fn directives(config: &LogConfig) -> String {
+    let mut directives = format!(
+        "{},pds={}",
+        level(config.level.min(LogLevel::Warn)),
+        level(config.level)
+    );
+    for (part, own) in &config.levels {
+        // Writing to a String cannot fail.
+        let _ = write!(directives, ",pds::{part}={}", level(*own));
+    }
+    directives
 }
 
 /// The level as the filter spells it.
@@ -29,5 +46,32 @@ fn level(level: LogLevel) -> &'static str {
         LogLevel::Info => "info",
         LogLevel::Debug => "debug",
         LogLevel::Trace => "trace",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directives_of(level: LogLevel, levels: &[(&str, LogLevel)]) -> String {
+        directives(&LogConfig {
+            enabled: true,
+            level,
+            levels: levels
+                .iter()
+                .map(|(part, level)| ((*part).to_owned(), *level))
+                .collect(),
+            destination: None,
+            systems: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn parts_have_their_own_level_and_strangers_only_warn() {
+        assert_eq!(directives_of(LogLevel::Info, &[]), "warn,pds=info");
+        assert_eq!(directives_of(LogLevel::Error, &[]), "error,pds=error");
+        assert_eq!(directives_of(LogLevel::Silent, &[]), "off,pds=off");
+        let mail = [("mail", LogLevel::Trace)];
+        assert_eq!(directives_of(LogLevel::Warn, &mail), "warn,pds=warn,pds::mail=trace");
     }
 }

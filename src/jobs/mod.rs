@@ -25,6 +25,8 @@ const BLOBS_EVERY: Duration = Duration::from_mins(1);
 const RELAY_BUDGET_EVERY: Duration = Duration::from_mins(1);
 /// How often accounts and blobs are counted for the metrics: that reads the whole of both tables.
 const COUNT_EVERY: Duration = Duration::from_mins(10);
+/// How often what waits to be done is counted for the metrics.
+const COUNT_WAITING_EVERY: Duration = Duration::from_secs(15);
 /// How often a bucket of blobs is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 /// How often the disk is looked at, and what did not work is tried again.
@@ -77,6 +79,9 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
     repeat(app, COUNT_EVERY, "count accounts and blobs", |app| async move {
         watch::count(app).await.map_err(|error| error.to_string())
     });
+    repeat(app, COUNT_WAITING_EVERY, "count what waits", |app| async move {
+        watch::count_waiting(app).await.map_err(|error| error.to_string())
+    });
     repeat(app, PROBE_EVERY, "ask the bucket", |app| async move {
         watch::probe(app).await;
         Ok(())
@@ -123,6 +128,7 @@ where
     let app = Arc::clone(app);
     let stop = app.stopping();
     let tasks = app.tasks().clone();
+    metrics::JOB_RUNS.add([name, "failed"], 0);
     tasks.spawn(async move {
         let mut ticks = tokio::time::interval(period);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

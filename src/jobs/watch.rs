@@ -6,6 +6,7 @@ use crate::account::count_accounts;
 use crate::app::App;
 use crate::blob::Probe;
 use crate::observe::{Condition, Disk, metrics};
+use crate::repo::RepoError;
 use crate::store::StoreError;
 
 /// Looks at the disks, and tries again what did not work.
@@ -44,6 +45,21 @@ fn watch_disks(app: &App) {
 /// Asks services that are asked seldom whether they are there.
 pub(super) async fn probe(app: Arc<App>) {
     app.stopping().run_until_cancelled(app.blobs.probe(Probe::Always)).await;
+}
+
+/// Counts what waits to be done.
+pub(super) async fn count_waiting(app: Arc<App>) -> Result<(), RepoError> {
+    let (new, retrying) = app.mail.count_waiting().await?;
+    metrics::MAIL_OUTBOX.set_count(["new"], new);
+    metrics::MAIL_OUTBOX.set_count(["retrying"], retrying);
+    for (what, number) in [
+        ("accounts", app.accounts.count_remains().await?),
+        ("blobs", app.blobs.count_unwanted().await?),
+        ("repos", app.repos.count_detached().await?),
+    ] {
+        metrics::JOBS_QUEUED.set_count([what], number);
+    }
+    Ok(())
 }
 
 /// Counts what only the database knows.

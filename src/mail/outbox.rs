@@ -40,7 +40,6 @@ impl Mail {
             tracing::debug!(
                 to = letter.to,
                 subject = letter.subject,
-                text = letter.text,
                 "no mail server is set: a letter is not sent"
             );
             return None;
@@ -112,6 +111,20 @@ impl Mail {
             .fetch_one(&mut *self.0.store.read().await?)
             .await?;
         Ok(row.try_get(0)?)
+    }
+
+    /// How many letters wait: new ones, and such that could not be sent yet.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn count_waiting(&self) -> Result<(u64, u64), StoreError> {
+        let row = sqlx::query(
+            "SELECT count(CASE WHEN tries = 0 THEN 1 END), count(CASE WHEN tries > 0 THEN 1 END) FROM outgoing_mail",
+        )
+        .fetch_one(&mut *self.0.store.read().await?)
+        .await?;
+        let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
+        Ok((number(0)?, number(1)?))
     }
 
     /// Takes a letter out of the outbox.

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Mail;
 use super::outbox::WaitingMail;
 use super::transport::SendError;
+use crate::observe::metrics;
 use crate::store::StoreError;
 
 /// Letters that are looked at, and that are sent, at a time.
@@ -64,8 +65,10 @@ impl Mail {
 
     async fn handle(&self, mail: WaitingMail) -> Result<(), StoreError> {
         let mail_id = mail.mail_id;
+        let count = |outcome| metrics::MAIL_SENT.increment([outcome]);
         let (Some(transport), Some(letter)) = (self.transport(mail.kind), self.open(&mail)) else {
             tracing::warn!(mail_id, "a letter cannot be sent with the present settings: dropped");
+            count("dropped");
             return self.remove(mail_id).await;
         };
         if mail.expires_at <= self.0.clock.now_micros() {
@@ -74,19 +77,25 @@ impl Mail {
                 tries = mail.tries,
                 "a letter could not be sent in time: dropped"
             );
+            count("dropped");
             return self.remove(mail_id).await;
         }
         let sent = transport.send(&letter).await;
         let is_failing = matches!(sent, Err(SendError::Failed(_)));
         self.0.failing.store(is_failing, Ordering::Relaxed);
         match sent {
-            Ok(()) => self.remove(mail_id).await,
+            Ok(()) => {
+                count("ok");
+                self.remove(mail_id).await
+            }
             Err(SendError::Refused(error)) => {
                 tracing::warn!(mail_id, error, "the mail server refuses a letter: dropped");
+                count("dropped");
                 self.remove(mail_id).await
             }
             Err(SendError::Failed(error)) => {
                 tracing::warn!(mail_id, error, "a letter could not be sent: tried again later");
+                count("failed");
                 let pause = usize::try_from(mail.tries).ok().and_then(|tries| PAUSES.get(tries));
                 let pause = pause.or(PAUSES.last()).copied().unwrap_or(1) * MICROS_PER_SECOND;
                 self.postpone(mail_id, self.0.clock.now_micros() + pause).await

@@ -24,13 +24,11 @@ pub enum Condition {
     AppView,
     /// Relays do not answer.
     Relay,
-    /// A load balancer hides the addresses of clients.
-    ClientAddresses,
 }
 
 impl Condition {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Condition; 9] = [
+    pub const ALL: [Condition; 8] = [
         Condition::DiskFull,
         Condition::ReadOnly,
         Condition::FsyncFailed,
@@ -39,7 +37,6 @@ impl Condition {
         Condition::Plc,
         Condition::AppView,
         Condition::Relay,
-        Condition::ClientAddresses,
     ];
 
     /// Its name in `/readyz` and in metrics.
@@ -53,7 +50,6 @@ impl Condition {
             Condition::Plc => "plc",
             Condition::AppView => "appview",
             Condition::Relay => "relay",
-            Condition::ClientAddresses => "client_addresses",
         }
     }
 
@@ -106,8 +102,6 @@ impl Conditions {
         for condition in Condition::ALL {
             metrics::DEGRADED.set_flag([condition.name()], self.holds(condition));
         }
-        let stopped = [Condition::DiskFull, Condition::ReadOnly, Condition::FsyncFailed];
-        metrics::WRITES_STOPPED.set_flag([], stopped.into_iter().any(|condition| self.holds(condition)));
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Metric<T, const N: usize> {
     help: &'static str,
     labels: [&'static str; N],
     bounds: &'static [f64],
+    /// Series that are shown from the start: what is first seen at 1 has not increased, for Prometheus.
+    expected: &'static [[&'static str; N]],
     series: RwLock<BTreeMap<[&'static str; N], T>>,
 }
 
@@ -54,30 +56,37 @@ pub trait Value: Sized {
 /// A metric of any kind.
 pub(super) trait Render: Sync {
     fn render(&self, out: &mut String);
+
+    /// Name, kind and the names of the labels.
+    #[cfg(test)]
+    fn describe(&self) -> (&'static str, &'static str, Vec<&'static str>);
 }
 
 impl<T: Value, const N: usize> Metric<T, N> {
-    /// A metric without bounds.
+    /// A metric without bounds, of which only those series are shown that were recorded.
     pub(super) const fn new(name: &'static str, labels: [&'static str; N], help: &'static str) -> Self {
-        Self::with_bounds(name, labels, help, &[])
+        Self::with(name, labels, help, &[], &[])
     }
 
-    pub(super) const fn with_bounds(
+    /// A metric of which the `expected` series are shown from the start; `bounds` are those of a histogram.
+    pub(super) const fn with(
         name: &'static str,
         labels: [&'static str; N],
         help: &'static str,
         bounds: &'static [f64],
+        expected: &'static [[&'static str; N]],
     ) -> Self {
         Metric {
             name,
             help,
             labels,
             bounds,
+            expected,
             series: RwLock::new(BTreeMap::new()),
         }
     }
 
-    fn with(&self, labels: [&'static str; N], record: impl Fn(&T)) {
+    fn series(&self, labels: [&'static str; N], record: impl Fn(&T)) {
         if let Some(value) = self.series.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
             return record(value);
         }
@@ -94,7 +103,7 @@ impl<const N: usize> Counter<N> {
 
     /// Counts some.
     pub fn add(&self, labels: [&'static str; N], number: u64) {
-        self.with(labels, |value| {
+        self.series(labels, |value| {
             value.0.fetch_add(number, Ordering::Relaxed);
         });
     }
@@ -103,7 +112,7 @@ impl<const N: usize> Counter<N> {
 impl<const N: usize> Gauge<N> {
     /// Says how much there is.
     pub fn set(&self, labels: [&'static str; N], number: f64) {
-        self.with(labels, |value| value.0.store(number.to_bits(), Ordering::Relaxed));
+        self.series(labels, |value| value.0.store(number.to_bits(), Ordering::Relaxed));
     }
 
     /// Says how many there are.
@@ -128,7 +137,7 @@ impl<const N: usize> Histogram<N> {
             reason = "a negative number would count as 0"
         )]
         let parts = (number * SUM_PARTS).round() as u64;
-        self.with(labels, |value| {
+        self.series(labels, |value| {
             value.sum.fetch_add(parts, Ordering::Relaxed);
             if let Some(count) = value.counts.get(bucket) {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -198,6 +207,9 @@ impl Value for HistogramValue {
 
 impl<T: Value + Send + Sync, const N: usize> Render for Metric<T, N> {
     fn render(&self, out: &mut String) {
+        for labels in self.expected {
+            self.series(*labels, |_| ());
+        }
         let series = self.series.read().unwrap_or_else(PoisonError::into_inner);
         if series.is_empty() {
             return;
@@ -215,6 +227,11 @@ impl<T: Value + Send + Sync, const N: usize> Render for Metric<T, N> {
             let pairs: Vec<String> = pairs.map(|(label, value)| format!("{label}=\"{value}\"")).collect();
             value.render(out, self.name, &pairs.join(","), self.bounds);
         }
+    }
+
+    #[cfg(test)]
+    fn describe(&self) -> (&'static str, &'static str, Vec<&'static str>) {
+        (self.name, T::KIND, self.labels.to_vec())
     }
 }
 
@@ -254,8 +271,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_expected_is_shown_before_it_happens() {
+        static LOGINS: Counter<1> = Counter::with("logins_total", ["outcome"], "Logins.", &[], &[["ok"], ["refused"]]);
+        LOGINS.increment(["ok"]);
+        let lines = "logins_total{outcome=\"ok\"} 1\nlogins_total{outcome=\"refused\"} 0\n";
+        assert!(text(&LOGINS).ends_with(lines), "{}", text(&LOGINS));
+    }
+
+    #[test]
     fn histograms_are_cumulative() {
-        static TIMES: Histogram<1> = Histogram::with_bounds("times", ["stage"], "Times.", &[0.5, 1.0]);
+        static TIMES: Histogram<1> = Histogram::with("times", ["stage"], "Times.", &[0.5, 1.0], &[]);
         for value in [0.1, 0.5, 0.75, 3.0] {
             TIMES.record(["a"], value);
         }

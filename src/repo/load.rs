@@ -64,7 +64,12 @@ impl Repos {
             let _held = place;
             derive(&store, repo_id)
         });
-        task.await.map_err(|_| RepoError::Aborted)?
+        let loaded = task.await.map_err(|_| RepoError::Aborted)?;
+        match &loaded {
+            Err(RepoError::Quarantined { .. }) => self.quarantined().insert(repo_id),
+            _ => self.quarantined().remove(&repo_id),
+        };
+        loaded
     }
 }
 

@@ -23,8 +23,9 @@ mod takedown;
 mod trees;
 mod write;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atproto_data::{Did, Tid};
 
@@ -33,6 +34,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::identity::signing_keys::SigningKeys;
 use crate::locks::Locks;
+use crate::observe::metrics;
 use crate::store::Store;
 
 pub use collections::CollectionRepo;
@@ -93,6 +95,8 @@ struct Inner {
     /// Bounds how many exports wait.
     export_queue: Arc<Semaphore>,
     imports: Imports,
+    /// Repos that were quarantined when they were loaded last.
+    quarantined: Mutex<BTreeSet<i64>>,
 }
 
 impl Repos {
@@ -110,6 +114,7 @@ impl Repos {
             cold_builds: Arc::new(Semaphore::new(COLD_BUILDS)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             export_queue: Arc::new(Semaphore::new(EXPORT_QUEUE)),
+            quarantined: Mutex::default(),
             imports: Imports::new(),
         }))
     }
@@ -173,6 +178,11 @@ impl Repos {
     /// Writes what is known without asking the database into the metrics.
     pub fn measure(&self) {
         self.0.trees.measure();
+        metrics::REPOS_QUARANTINED.set_count([], self.quarantined().len() as u64);
+    }
+
+    fn quarantined(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.0.quarantined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops what is cached of a repo.

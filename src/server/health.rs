@@ -9,6 +9,8 @@ pub struct Health {
     pub database: Database,
     /// What does not work while the rest does, such as `disk full` or `mail`. Short words, nothing secret.
     pub degraded: Vec<String>,
+    /// What the operator should know though everything works. Short words, nothing secret.
+    pub notes: Vec<String>,
 }
 
 /// Where in its life the process is.
@@ -40,6 +42,7 @@ impl Health {
             phase: Phase::Ready,
             database: Database::Readable,
             degraded: Vec::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -80,6 +80,8 @@ pub struct Store {
     snapshots: Arc<Snapshots>,
     queue: Queue,
     writes_stopped: Arc<AtomicBool>,
+    /// Whether the last write of records found the disk full.
+    found_full: Arc<AtomicBool>,
     data_directory: Arc<PathBuf>,
     // Held for as long as anybody can reach the database.
     _lock: Arc<lock::DirectoryLock>,
@@ -113,6 +115,7 @@ impl Database {
             snapshots: Arc::new(self.snapshots),
             queue,
             writes_stopped,
+            found_full: Arc::default(),
             data_directory: Arc::new(self.data_directory),
             _lock: Arc::new(self.lock),
         })
@@ -148,7 +151,10 @@ impl Store {
     async fn write(&self, write: Write) -> Result<(), StoreError> {
         let (done, answer) = tokio::sync::oneshot::channel();
         self.queue.push(Job::Write { write, done }).await?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        let stored = answer.await.map_err(|_| StoreError::Closed)?;
+        self.found_full
+            .store(matches!(stored, Err(StoreError::DiskFull)), Ordering::Relaxed);
+        stored
     }
 
     /// Runs a change of accounts (anything but record writes) on the writer, in a savepoint of the next group transaction. What it
@@ -170,6 +176,11 @@ impl Store {
     /// Whether an I/O error while committing has stopped all writes until a restart; reads go on.
     pub fn writes_stopped(&self) -> bool {
         self.writes_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last write of records was refused because the disk was full.
+    pub fn found_full(&self) -> bool {
+        self.found_full.load(Ordering::Relaxed)
     }
 
     /// Writes what is known without asking the database into the metrics.

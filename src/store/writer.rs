@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
@@ -15,6 +16,7 @@ use super::group::{GroupConnection, RAISE_SEQ_HIGH};
 use super::leave::leave_transaction;
 use super::queue::{ChangeJob, Job, Queue, Write};
 use super::{RecordRow, Sequence, SequencedEvent, StoreError, Tx};
+use crate::observe::metrics;
 
 /// The most jobs in one group transaction: bounds what one failure rolls back and the memory of a group.
 const GROUP_JOBS: usize = 256;
@@ -136,7 +138,9 @@ impl Writer {
         let events: Vec<Option<SequencedEvent>> = group.iter().map(place).collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
         let transaction = self.connections.groups.put(&rows).map_err(full_or)?;
+        let began = Instant::now();
         let committed = transaction.commit();
+        measure_commit(group.len(), began);
         self.committed(committed.map_err(StoreError::from))?;
         self.sequence.publish(events.into_iter().flatten().collect());
         Ok(())
@@ -180,6 +184,7 @@ impl Writer {
         let mut events = Vec::new();
         leave_transaction(&mut self.connections.changes).await?;
         let mut transaction = self.connections.changes.begin_with("BEGIN IMMEDIATE").await?;
+        let jobs = group.len();
         for change in group {
             let mut tx = Tx {
                 connection: &mut transaction,
@@ -191,7 +196,9 @@ impl Writer {
         if let Some(last) = events.last() {
             raise_seq_high(&mut transaction, last.seq).await?;
         }
+        let began = Instant::now();
         let committed = transaction.commit().await;
+        measure_commit(jobs, began);
         self.committed(committed.map_err(StoreError::from))?;
         self.sequence.publish(events);
         Ok(())
@@ -214,6 +221,13 @@ impl Writer {
     fn stopped(&self) -> bool {
         self.writes_stopped.load(Ordering::Relaxed)
     }
+}
+
+/// Counts a transaction and what its COMMIT took, which is mostly the fsync.
+fn measure_commit(jobs: usize, began: Instant) {
+    metrics::WRITE_FSYNC_TIME.record_time([], began.elapsed());
+    #[expect(clippy::cast_precision_loss, reason = "a group is small")]
+    metrics::WRITE_GROUP_SIZE.record([], jobs as f64);
 }
 
 fn size(write: &Write) -> usize {

@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::repo_car::verify_repo;
-use crate::{Account, Answer, TestApp};
+use crate::{Account, Answer, TestApp, metrics};
 
 const NOTE: &str = "com.example.note";
 /// Text of a note: large enough that a few fill what is left.
@@ -63,6 +63,8 @@ fn assert_unavailable(answer: &Answer) {
 #[tokio::test]
 async fn a_disk_that_fails_stops_writes_until_a_restart() {
     let mut app = TestApp::start_with_bounded_files().await;
+    app.set("PDS_METRICS_PORT", "0");
+    app.restart().await;
     app.may_complain();
     let (alice, bob) = (app.account("alice").await, app.account("bob").await);
     let log = std::fs::metadata(app.data().join("pds.sqlite-wal")).unwrap().len();
@@ -85,6 +87,7 @@ async fn a_disk_that_fails_stops_writes_until_a_restart() {
     // Beside the XRPC methods.
     let ready = app.api.query("../readyz", &[]).await.ok();
     assert_eq!(ready, json!({"status": "degraded", "reasons": ["fsync_failed"]}));
+    assert_eq!(metrics::series(&app, "pds_writes_stopped").await, Some(1.0));
 
     app.kill();
     app.start_again().await;

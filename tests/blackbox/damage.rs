@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::Connection as _;
 
+use crate::metrics::series;
 use crate::repo_car::verify_repo;
 use crate::{Account, TestApp};
 
@@ -17,6 +18,7 @@ async fn damaged(statement: &'static str) -> (TestApp, Account, Account) {
             account.create(NOTE, rkey, &json!({"rkey": rkey})).await;
         }
     }
+    app.set("PDS_METRICS_PORT", "0");
     app.stop().await;
     let url = format!("sqlite://{}", app.data().join("pds.sqlite").display());
     let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
@@ -54,6 +56,7 @@ async fn a_damaged_repo_is_shut_and_the_others_are_open() {
             assert!(body["error"].is_string() && body["message"].is_string());
         }
         assert_eq!(alice.head().await, head);
+        assert_eq!(series(&app, "pds_repos_quarantined").await, Some(1.0));
         let mut events = events;
         let written = bob.create(NOTE, "d", &json!({"rkey": "d"})).await;
         let atproto_repo::Frame::Commit(commit) = events.frame().await else {

@@ -6,7 +6,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::harness::{http_get, password};
-use crate::{Account, Answer, TestApp};
+use crate::{Account, Answer, TestApp, metrics};
+
+const STOPPED: &str = "pds_writes_stopped";
 
 /// A file system of its own in memory, small enough to fill; unmounted when dropped.
 struct SmallDisk(PathBuf);
@@ -81,6 +83,7 @@ async fn a_full_disk_stops_writes_until_there_is_room_again() {
     let mut app = TestApp::start_with(&[
         ("PDS_DATA_DIRECTORY", data.to_str().unwrap()),
         ("PDS_BLOBSTORE_DISK_LOCATION", blobs.to_str().unwrap()),
+        ("PDS_METRICS_PORT", "0"),
     ])
     .await;
     let alice = app.account("alice").await;
@@ -88,6 +91,9 @@ async fn a_full_disk_stops_writes_until_there_is_room_again() {
     becomes(&app, &ok).await;
     let mut kept: Vec<String> = Vec::new();
     disk.fill();
+    // Nothing has been refused yet: a disk that is nearly full has not stopped anything.
+    metrics::becomes(&app, "pds_degraded{reason=\"disk_full\"}", 1.0).await;
+    assert_eq!(metrics::series(&app, STOPPED).await, Some(0.0));
     // What is left of the log's file takes some more.
     let message = loop {
         let rkey = format!("r{}", kept.len());
@@ -100,6 +106,7 @@ async fn a_full_disk_stops_writes_until_there_is_room_again() {
     };
     assert!(message.contains("try again later"), "{message}");
     becomes(&app, &json!({"status": "degraded", "reasons": ["disk_full"]})).await;
+    assert_eq!(metrics::series(&app, STOPPED).await, Some(1.0));
     let upload = alice.api.post("com.atproto.repo.uploadBlob").bearer_auth(&alice.access);
     let upload = upload.header("content-type", "text/plain").body(vec![b'x'; 1 << 20]);
     Answer::to(upload).await.unwrap().refused(503, "NotEnoughResources");
@@ -117,6 +124,7 @@ async fn a_full_disk_stops_writes_until_there_is_room_again() {
 
     disk.make_room();
     becomes(&app, &ok).await;
+    assert_eq!(metrics::series(&app, STOPPED).await, Some(0.0));
     let answer = write(&alice, "after").await;
     assert_eq!(answer.status, 200, "{:#?}", app.process().log());
     kept.push("after".to_owned());

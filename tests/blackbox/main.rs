@@ -31,6 +31,7 @@ mod import;
 mod invites;
 mod key_change;
 mod limits;
+mod logs;
 mod mailed_codes;
 mod mailed_operations;
 mod metrics;

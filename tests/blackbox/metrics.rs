@@ -6,18 +6,32 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::TestApp;
-use crate::harness::{AppView, Behaviour, Plc, http_get};
+use crate::harness::{AppView, Behaviour, Plc, SmtpSink, TestRelay, http_get};
 use crate::proxy::server;
+
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(40);
 
 /// The series of a scrape and their values.
 type Scrape = BTreeMap<String, f64>;
 
 /// A metrics listener on any free port, as the log tells.
-fn metrics_url(app: &TestApp) -> String {
+pub(crate) fn metrics_url(app: &TestApp) -> String {
     let log = app.process().log();
     let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut urls = lines.filter(|line| line["message"] == "serving metrics");
     urls.next().unwrap()["url"].as_str().unwrap().to_owned()
+}
+
+/// One series; none if it is not shown.
+pub(crate) async fn series(app: &TestApp, name: &str) -> Option<f64> {
+    scrape(&metrics_url(app)).await.1.get(name).copied()
+}
+
+/// Waits until a series has a value.
+pub(crate) async fn becomes(app: &TestApp, name: &str, value: f64) {
+    let is_so = async { while series(app, name).await != Some(value) {} };
+    let found = tokio::time::timeout(PATIENCE, is_so).await;
+    assert!(found.is_ok(), "{name} is {:?}, not {value}", series(app, name).await);
 }
 
 async fn scrape(url: &str) -> (String, Scrape) {
@@ -148,9 +162,77 @@ async fn a_directory_that_fails_is_told_until_it_answers_again() {
     }
     plc.serve(TcpListener::bind(address).await.unwrap());
     // Nobody has to call it: the server looks by itself.
-    let patience = std::time::Duration::from_secs(40);
     let recovers = async { while http_get(&readyz).await.unwrap().1.contains("degraded") {} };
-    tokio::time::timeout(patience, recovers).await.unwrap();
+    tokio::time::timeout(PATIENCE, recovers).await.unwrap();
+}
+
+/// The names of docs/metrics.md.
+fn documented() -> Vec<&'static str> {
+    let document = include_str!("../../docs/metrics.md");
+    let names = document.split('`').filter(|word| {
+        let is_name = |byte| matches!(byte, b'a'..=b'z' | b'_');
+        (word.starts_with("pds_") || word.starts_with("process_")) && word.bytes().all(is_name)
+    });
+    names.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_server_shows_every_metric_of_the_document() {
+    let (relay, sink) = (TestRelay::start().await, SmtpSink::start().await);
+    let app = TestApp::start_with(&[
+        ("PDS_METRICS_PORT", "0"),
+        ("PDS_CRAWLERS", relay.url()),
+        ("PDS_EMAIL_SMTP_URL", &sink.url()),
+        ("PDS_EMAIL_FROM_ADDRESS", "noreply@pds.test"),
+    ])
+    .await;
+    let url = metrics_url(&app);
+    let alice = app.account("alice").await;
+    alice.create("com.example.note", "a", &json!({"text": "Hello"})).await;
+    let ask = alice.api.post("com.atproto.server.requestEmailConfirmation");
+    assert_eq!(
+        crate::Answer::to(ask.bearer_auth(&alice.access)).await.unwrap().status,
+        200
+    );
+    sink.mail(0).await;
+    becomes(&app, "pds_mail_sent_total{outcome=\"ok\"}", 1.0).await;
+    let names = documented();
+    assert!(names.len() > 40, "{names:?}");
+    // What the database has to be asked for comes a little later.
+    let all_are_there = async {
+        loop {
+            let (text, _) = scrape(&url).await;
+            let missing: Vec<_> = names
+                .iter()
+                .filter(|name| !text.contains(&format!("# TYPE {name} ")))
+                .collect();
+            if missing.is_empty() {
+                return text;
+            }
+        }
+    };
+    let text = tokio::time::timeout(PATIENCE, all_are_there).await;
+    let Ok(text) = text else {
+        panic!("not all of {names:?} are in\n{}", scrape(&url).await.0);
+    };
+    let shown = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    for name in shown.filter_map(|line| line.split(' ').next()) {
+        assert!(names.contains(&name), "{name} is not in docs/metrics.md");
+    }
+    let now = parse(&text);
+    for (series, least) in [
+        ("pds_write_group_size_count", 1.0),
+        ("pds_write_fsync_duration_seconds_count", 1.0),
+        ("pds_tree_cache_bytes", 1.0),
+        ("pds_http_panics_total", 0.0),
+        ("pds_repos_quarantined", 0.0),
+        ("pds_relay_event_limit{window=\"hour\"}", 1.0),
+    ] {
+        assert!(
+            now.get(series).is_some_and(|value| *value >= least),
+            "{series} in\n{text}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

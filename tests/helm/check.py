@@ -157,6 +157,24 @@ def check_versions():
     expect(f"\n## {chart['version']}\n" in (CHART / "CHANGELOG.md").read_text(), f"CHANGELOG.md has no section {chart['version']}")
 
 
+def check_labels(queries):
+    """Labels that are asked for are those of the metric, and so are their values where the document lists them."""
+    table = re.findall(r"^\| (`.*?`) \| (.*?) \| (.*?) \|", (ROOT / "docs/metrics.md").read_text(), re.M)
+    labels = {}
+    for names, _, cell in table:
+        listed = dict((label.partition(":")[0], label.partition(": ")[2].split(", ")) for label in cell.split("; "))
+        labels.update((name, listed) for name in re.findall(r"`(\w+)`", names))
+    for query in queries:
+        for name, matchers in re.findall(r"\b((?:pds|process)_[a-z0-9_]+?)(?:_bucket|_sum|_count)?\{(.*?)\}", query):
+            for label, operator, value in re.findall(r'(\w+)(=~|!=|=)"(.*?)"', matchers):
+                if label in ("namespace", "instance", "job"):
+                    continue
+                listed = labels[name].get(label)
+                expect(listed is not None, f"{name} has no label {label}: {query}")
+                for one in value.split("|") if listed and listed != [""] else []:
+                    expect(one in listed, f"{name} has no {label} {one}: {query}")
+
+
 def check_observation():
     """Every metric that alerts and dashboard ask for is listed, every alert has a section in the runbook and the other way round."""
     listed = set(re.findall(r"`((?:pds|process)_[a-z0-9_]+)`", (ROOT / "docs/metrics.md").read_text()))
@@ -168,6 +186,7 @@ def check_observation():
     for query in queries + [rule["expr"] for rule in rules]:
         for name in re.findall(r"\b(?:pds|process)_[a-z0-9_]+", query):
             expect(name in known, f"{name} is not in docs/metrics.md")
+    check_labels(queries + [rule["expr"] for rule in rules])
     sections = re.findall(r"^## (Pds\w+)$", (ROOT / "docs/runbook.md").read_text(), re.M)
     expect(sorted(sections) == sorted(rule["alert"] for rule in rules), "the runbook's sections are not the alerts")
     for rule in rules:

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 /// How a mail server behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SmtpMood {
+    /// Takes all mail, and everybody may log in.
+    Welcoming,
     /// It takes mail.
     Good,
     /// It asks to come back later.
@@ -121,7 +123,7 @@ impl SmtpSink {
                 match mood {
                     SmtpMood::Busy => "451 later",
                     SmtpMood::Refusing => "550 no",
-                    SmtpMood::Good | SmtpMood::Silent => "250 ok",
+                    SmtpMood::Good | SmtpMood::Silent | SmtpMood::Welcoming => "250 ok",
                 }
             } else if verb.starts_with("DATA") {
                 writer.write_all(b"354 go on\r\n").await.ok()?;
@@ -133,6 +135,10 @@ impl SmtpSink {
                 };
                 self.mails.send_modify(|mails| mails.push(received));
                 "250 ok"
+            } else if verb.starts_with("EHLO") && mood == SmtpMood::Welcoming {
+                "250-sink\r\n250 AUTH PLAIN"
+            } else if verb.starts_with("AUTH") && mood == SmtpMood::Welcoming {
+                "235 come in"
             } else if verb.starts_with("QUIT") {
                 "221 bye"
             } else {

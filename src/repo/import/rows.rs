@@ -93,6 +93,14 @@ impl Repos {
             .await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
+
+    /// How many there are.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub(crate) async fn count_detached(&self) -> Result<u64, RepoError> {
+        Ok(self.detached().await?.len() as u64)
+    }
 }
 
 /// Reads a CAR's records for somebody who may stop listening.

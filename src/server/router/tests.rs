@@ -324,6 +324,12 @@ async fn health_is_reported() {
         (answer.status, answer.json()),
         (200, json!({"status": "degraded", "reasons": ["mail"]}))
     );
+    let noted = Health {
+        notes: vec!["client_addresses_hidden".to_owned()],
+        ..Health::good()
+    };
+    let expected = json!({"status": "ok", "notes": ["client_addresses_hidden"]});
+    assert_eq!(get(noted, "/readyz").await.json(), expected);
     let draining = Health {
         phase: Phase::Draining,
         ..Health::good()

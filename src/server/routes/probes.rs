@@ -21,16 +21,20 @@ pub(in crate::server) async fn readyz<S: Application>(State(app): State<Arc<S>>)
     readiness(&app.health())
 }
 
-/// 503 with what the server waits for; 200 `ok`, or `degraded` with the reasons.
+/// 503 with what the server waits for; 200 `ok`, or `degraded` with the reasons; notes, if there are any, beside both.
 pub(in crate::server) fn readiness(health: &Health) -> Response {
-    match health.not_ready() {
-        Some(reason) => answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": reason })),
-        None if health.degraded.is_empty() => answer(StatusCode::OK, &json!({ "status": "ok" })),
-        None => answer(
-            StatusCode::OK,
-            &json!({ "status": "degraded", "reasons": health.degraded }),
-        ),
+    if let Some(reason) = health.not_ready() {
+        return answer(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": reason }));
     }
+    let mut body = if health.degraded.is_empty() {
+        json!({ "status": "ok" })
+    } else {
+        json!({ "status": "degraded", "reasons": health.degraded })
+    };
+    if !health.notes.is_empty() {
+        body["notes"] = json!(health.notes);
+    }
+    answer(StatusCode::OK, &body)
 }
 
 /// `GET /xrpc/_health`: our version, and 503 if the database cannot be read.

@@ -59,7 +59,7 @@ impl Accounts {
             accounts.forget_did_document(&did).await;
             accounts.announce_handle(account_id).await
         });
-        task.await.unwrap_or(Err(HandleError::Store(StoreError::Closed)))
+        task.await.unwrap_or(Err(HandleError::Store(StoreError::CLOSED)))
     }
 
     async fn set_handle(&self, account_id: i64, handle: Handle) -> Result<(), HandleError> {

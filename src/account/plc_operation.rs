@@ -81,7 +81,7 @@ impl Accounts {
             accounts.forget_did_document(&did).await;
             accounts.announce_identity(account_id).await
         });
-        task.await.unwrap_or(Err(PlcOperationError::Store(StoreError::Closed)))
+        task.await.unwrap_or(Err(PlcOperationError::Store(StoreError::CLOSED)))
     }
 
     fn check_operation(

@@ -65,7 +65,7 @@ impl Spool {
             Some(file) => file,
             None => self.file.insert(new_upload(&self.directory)?),
         };
-        file.write_all(&self.buffer)?;
+        file.as_file_mut().write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }

@@ -7,9 +7,11 @@ pub mod metric;
 pub mod metrics;
 mod outage;
 pub mod process;
+pub mod unwritable;
 pub mod upstream;
 
 pub use conditions::{Condition, Conditions};
 pub use disk::Disk;
 pub use outage::Outage;
+pub use unwritable::Unwritable;
 pub use upstream::{CallOutcome, Service, UpstreamCall};

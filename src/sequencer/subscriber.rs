@@ -114,7 +114,7 @@ impl Subscriber {
                 return Ok(Delivery::Events(events));
             }
             if self.newest.changed().await.is_err() {
-                return Err(StoreError::Closed);
+                return Err(StoreError::CLOSED);
             }
         }
     }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::respond;
+use crate::observe::Unwritable;
 
 /// What every handler answers.
 pub type XrpcResult = Result<Response, XrpcError>;
@@ -140,9 +141,13 @@ impl XrpcError {
         )
     }
 
-    /// 500 `InternalServerError`. The cause goes to the log, once, inside the request's span (which carries the request id); the
-    /// caller learns nothing of it.
+    /// 500 `InternalServerError`, or 503 where the cause is a disk that takes no writes. The cause goes to the log, once, inside the
+    /// request's span (which carries the request id); the caller learns nothing of it.
     pub fn internal(cause: &(dyn Error + 'static)) -> Self {
+        if let Some(reason) = Unwritable::among(cause) {
+            tracing::warn!(cause = chain(cause), "a write is refused");
+            return Self::not_enough_resources(format!("Nothing can be written because {reason}, try again later"));
+        }
         tracing::error!(cause = chain(cause), "internal error");
         Self::internal_silent()
     }
@@ -241,6 +246,19 @@ mod tests {
             (500, "InternalServerError")
         );
         assert_eq!(error.message, "Internal Server Error");
+    }
+
+    #[test]
+    fn a_disk_that_takes_no_writes_is_no_internal_error() {
+        let error = XrpcError::internal(&Unwritable::Full);
+        assert_eq!(
+            (error.status.as_u16(), error.error.as_ref()),
+            (503, "NotEnoughResources")
+        );
+        assert_eq!(
+            error.message,
+            "Nothing can be written because the disk is full, try again later"
+        );
     }
 
     #[test]

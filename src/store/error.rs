@@ -1,14 +1,18 @@
 //! What can go wrong in the store.
 
+use rusqlite::ffi;
+
+use crate::observe::Unwritable;
+
 /// An error of the database or its data directory.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database refused a statement or could not be reached.
     #[error("database error: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// As [`StoreError::Database`], of a connection that is used without a hop.
     #[error("database error: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
     /// The data directory cannot be used.
     #[error("cannot use data directory {path}: {source}")]
     Directory {
@@ -54,70 +58,81 @@ pub enum StoreError {
     /// A blob that a record of the commit refers to was removed meanwhile; nothing of the commit is stored.
     #[error("a blob of the record is gone; upload it again")]
     BlobGone,
-    /// A write error stopped all writes.
-    #[error("writes are stopped after an I/O error; check the disk, then restart")]
-    WritesStopped,
-    /// The disk is full.
-    #[error("the disk is full")]
-    DiskFull,
+    /// The disk, or the end of the server, keeps the database from its work; nothing of the write is stored.
+    #[error("the database does not work: {0}")]
+    Unwritable(#[source] Unwritable),
     /// The group transaction of this change was rolled back for another reason; nothing of it is stored.
     #[error("the write was rolled back: {0}")]
     RolledBack(String),
     /// A stored value cannot be what this server wrote.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
-    /// The server is shutting down.
-    #[error("the store is closed")]
-    Closed,
 }
 
-/// SQLite's primary result codes that call for more than passing the error on.
-const SQLITE_IOERR: i64 = 10;
-const SQLITE_FULL: i64 = 13;
-
-/// What a failed COMMIT says of the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DiskState {
-    Fine,
-    Full,
-    /// After a failed fsync the kernel may have dropped dirty pages: retrying would acknowledge what is not there.
-    Broken,
+impl StoreError {
+    /// The store is closed: the server is shutting down.
+    pub const CLOSED: StoreError = StoreError::Unwritable(Unwritable::Closing);
 }
 
-pub(super) fn disk_state(error: &StoreError) -> DiskState {
-    let code = match error {
-        StoreError::Database(error) => error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .and_then(|c| c.parse::<i64>().ok()),
-        StoreError::Sqlite(error) => error.sqlite_error().map(|error| error.extended_code.into()),
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match code.and_then(|code| unwritable(code.parse().ok()?)) {
+            Some(reason) => StoreError::unwritable(reason, &error),
+            None => StoreError::Database(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error().and_then(|error| unwritable(error.extended_code)) {
+            Some(reason) => StoreError::unwritable(reason, &error),
+            None => StoreError::Sqlite(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// What the others are told whose changes were in the transaction that this error ended.
+    pub(super) fn for_neighbour(&self) -> StoreError {
+        match self {
+            StoreError::Unwritable(reason) => StoreError::Unwritable(*reason),
+            other => StoreError::RolledBack(other.to_string()),
+        }
+    }
+
+    fn unwritable(reason: Unwritable, cause: &dyn std::error::Error) -> StoreError {
+        tracing::warn!(%cause, "the database cannot use its disk");
+        StoreError::Unwritable(reason)
+    }
+}
+
+/// What a result code says of the disk.
+fn unwritable(code: i32) -> Option<Unwritable> {
+    match code & 0xff {
+        // The log's index did not get its room; the log itself is whole.
+        _ if code == ffi::SQLITE_IOERR_SHMSIZE => Some(Unwritable::Full),
+        ffi::SQLITE_FULL => Some(Unwritable::Full),
+        ffi::SQLITE_IOERR => Some(Unwritable::Broken),
         _ => None,
-    };
-    match code.map(|c| c & 0xff) {
-        Some(SQLITE_FULL) => DiskState::Full,
-        Some(SQLITE_IOERR) => DiskState::Broken,
-        _ => DiskState::Fine,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use rusqlite::ffi;
-
     use super::*;
 
     #[test]
     fn codes_say_what_is_wrong_with_the_disk() {
-        let state = |code| {
-            disk_state(&StoreError::Sqlite(rusqlite::Error::SqliteFailure(
-                ffi::Error::new(code),
-                None,
-            )))
+        let state = |code| match StoreError::from(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)) {
+            StoreError::Unwritable(reason) => Some(reason),
+            _ => None,
         };
-        assert_eq!(state(ffi::SQLITE_FULL), DiskState::Full);
-        assert_eq!(state(ffi::SQLITE_IOERR_FSYNC), DiskState::Broken);
-        assert_eq!(state(ffi::SQLITE_IOERR_WRITE), DiskState::Broken);
-        assert_eq!(state(ffi::SQLITE_CONSTRAINT_FOREIGNKEY), DiskState::Fine);
-        assert_eq!(disk_state(&StoreError::BlobGone), DiskState::Fine);
+        assert_eq!(state(ffi::SQLITE_FULL), Some(Unwritable::Full));
+        assert_eq!(state(ffi::SQLITE_IOERR_SHMSIZE), Some(Unwritable::Full));
+        assert_eq!(state(ffi::SQLITE_IOERR_FSYNC), Some(Unwritable::Broken));
+        assert_eq!(state(ffi::SQLITE_IOERR_WRITE), Some(Unwritable::Broken));
+        assert_eq!(state(ffi::SQLITE_CONSTRAINT_FOREIGNKEY), None);
     }
 }

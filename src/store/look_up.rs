@@ -95,7 +95,7 @@ impl Store {
         mut is_last: impl FnMut(&T) -> bool,
     ) -> Result<Vec<T>, StoreError> {
         let connections = self.look_ups.connection();
-        let connection = connections.as_ref().ok_or(StoreError::Closed)?;
+        let connection = connections.as_ref().ok_or(StoreError::CLOSED)?;
         let mut statement = statement::prepare(connection, sql, &parameters)?;
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
@@ -170,6 +170,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::observe::Unwritable;
     use crate::store::testing::TestStore;
 
     const SQL: &str = "SELECT seq_high, 'text', x'0102', NULL FROM sequencer WHERE sequencer_id = $1";
@@ -207,6 +208,6 @@ mod tests {
         assert!(wrong_kind.await.is_err());
         test.store.close().await;
         let closed = test.store.look_up_one(SQL, [1.into()], |row| row.column::<i64>(0));
-        assert!(matches!(closed.await, Err(StoreError::Closed)));
+        assert!(matches!(closed.await, Err(StoreError::Unwritable(Unwritable::Closing))));
     }
 }

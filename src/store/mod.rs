@@ -41,7 +41,7 @@ use look_up::LookUps;
 use queue::{Job, Queue, Write};
 use snapshot::Snapshots;
 
-use crate::observe::metrics;
+use crate::observe::{Unwritable, metrics};
 
 /// The database behind the store.
 pub type Db = sqlx::Sqlite;
@@ -151,9 +151,11 @@ impl Store {
     async fn write(&self, write: Write) -> Result<(), StoreError> {
         let (done, answer) = tokio::sync::oneshot::channel();
         self.queue.push(Job::Write { write, done }).await?;
-        let stored = answer.await.map_err(|_| StoreError::Closed)?;
-        self.found_full
-            .store(matches!(stored, Err(StoreError::DiskFull)), Ordering::Relaxed);
+        let stored = answer.await.map_err(|_| StoreError::CLOSED)?;
+        self.found_full.store(
+            matches!(stored, Err(StoreError::Unwritable(Unwritable::Full))),
+            Ordering::Relaxed,
+        );
         stored
     }
 
@@ -170,7 +172,7 @@ impl Store {
     {
         let (job, answer) = queue::change(change);
         self.queue.push(job).await.map_err(E::from)?;
-        answer.await.map_err(|_| E::from(StoreError::Closed))?
+        answer.await.map_err(|_| E::from(StoreError::CLOSED))?
     }
 
     /// Whether an I/O error while committing has stopped all writes until a restart; reads go on.

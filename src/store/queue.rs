@@ -119,8 +119,8 @@ pub(super) enum Job {
 
 /// A change of accounts with its caller's types hidden.
 pub(super) trait ChangeJob: Send {
-    /// Runs it in a savepoint; afterwards the outcome is kept until `finish`.
-    fn run<'c>(&'c mut self, tx: &'c mut Tx<'_>) -> BoxFuture<'c, ()>;
+    /// Runs it in a savepoint; afterwards the outcome is kept until `finish`. An error says that the transaction does not stand any more.
+    fn run<'c>(&'c mut self, tx: &'c mut Tx<'_>) -> BoxFuture<'c, Result<(), StoreError>>;
     /// Answers the caller: `Ok` after the fsync, else why the group was rolled back.
     fn finish(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -155,10 +155,26 @@ where
     E: From<StoreError> + Send + 'static,
     F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
 {
-    fn run<'c>(&'c mut self, tx: &'c mut Tx<'_>) -> BoxFuture<'c, ()> {
+    fn run<'c>(&'c mut self, tx: &'c mut Tx<'_>) -> BoxFuture<'c, Result<(), StoreError>> {
         Box::pin(async move {
-            let Some(change) = self.change.take() else { return };
-            self.outcome = Some(in_savepoint(tx, change).await);
+            let Some(change) = self.change.take() else {
+                return Ok(());
+            };
+            let events_before = tx.events.len();
+            let mut savepoint = tx.connection.begin().await?;
+            let mut inner = Tx {
+                connection: &mut savepoint,
+                sequence: &mut *tx.sequence,
+                events: &mut *tx.events,
+            };
+            let outcome = self.outcome.insert(change(&mut inner).await);
+            if outcome.is_ok() {
+                savepoint.commit().await?;
+            } else {
+                tx.events.truncate(events_before);
+                savepoint.rollback().await?;
+            }
+            Ok(())
         })
     }
 
@@ -168,35 +184,10 @@ where
             // Its own error tells the caller more than that its neighbours failed too.
             (Err(_), Some(Err(error))) => Err(error),
             (Err(error), _) => Err(E::from(error)),
-            (Ok(()), None) => Err(E::from(StoreError::Closed)),
+            (Ok(()), None) => Err(E::from(StoreError::CLOSED)),
         };
         // A caller that went away needs no answer.
         let _ = self.done.send(answer);
-    }
-}
-
-async fn in_savepoint<T, E, F>(tx: &mut Tx<'_>, change: F) -> Result<T, E>
-where
-    E: From<StoreError>,
-    F: for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send + 'static,
-{
-    let events_before = tx.events.len();
-    let mut savepoint = tx.connection.begin().await.map_err(StoreError::from)?;
-    let mut inner = Tx {
-        connection: &mut savepoint,
-        sequence: &mut *tx.sequence,
-        events: &mut *tx.events,
-    };
-    match change(&mut inner).await {
-        Ok(value) => {
-            savepoint.commit().await.map_err(StoreError::from)?;
-            Ok(value)
-        }
-        Err(error) => {
-            savepoint.rollback().await.map_err(StoreError::from)?;
-            tx.events.truncate(events_before);
-            Err(error)
-        }
     }
 }
 
@@ -211,7 +202,7 @@ impl Queue {
     }
 
     pub(super) async fn push(&self, job: Job) -> Result<(), StoreError> {
-        self.0.send(job).await.map_err(|_| StoreError::Closed)
+        self.0.send(job).await.map_err(|_| StoreError::CLOSED)
     }
 
     /// How many jobs wait.

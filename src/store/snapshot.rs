@@ -35,7 +35,7 @@ impl Snapshots {
     }
 
     fn begin(&self) -> Result<Snapshot, StoreError> {
-        let idle = lock(&self.idle).as_mut().ok_or(StoreError::Closed)?.pop();
+        let idle = lock(&self.idle).as_mut().ok_or(StoreError::CLOSED)?.pop();
         let connection = match idle {
             Some(connection) => connection,
             None => look_up::open(&self.path)?,
@@ -75,7 +75,7 @@ impl Snapshot {
         mut read: impl FnMut(&Found<'_>) -> Result<ControlFlow<()>, E>,
     ) -> Result<(), E> {
         let sqlite = |error: rusqlite::Error| E::from(StoreError::Sqlite(error));
-        let connection = self.connection.as_ref().ok_or(StoreError::Closed)?;
+        let connection = self.connection.as_ref().ok_or(StoreError::CLOSED)?;
         let mut statement = statement::prepare(connection, sql, parameters).map_err(sqlite)?;
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(sqlite)? {
@@ -130,6 +130,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use crate::observe::Unwritable;
     use crate::store::Columns as _;
     use crate::store::testing::TestStore;
 
@@ -161,6 +162,9 @@ mod tests {
         drop(snapshot);
         assert_eq!(seq_high(&test.store.snapshot().unwrap()), 1);
         test.store.close().await;
-        assert!(matches!(test.store.snapshot(), Err(StoreError::Closed)));
+        assert!(matches!(
+            test.store.snapshot(),
+            Err(StoreError::Unwritable(Unwritable::Closing))
+        ));
     }
 }

@@ -11,17 +11,19 @@ use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{DiskState, disk_state};
 use super::group::{GroupConnection, RAISE_SEQ_HIGH};
 use super::leave::leave_transaction;
 use super::queue::{ChangeJob, Job, Queue, Write};
 use super::{RecordRow, Sequence, SequencedEvent, StoreError, Tx};
-use crate::observe::metrics;
+use crate::observe::{Unwritable, metrics};
 
 /// The most jobs in one group transaction: bounds what one failure rolls back and the memory of a group.
 const GROUP_JOBS: usize = 256;
 /// The most bytes of records and events in one group transaction.
 const GROUP_BYTES: usize = 16 << 20;
+
+/// What callers are told once a COMMIT has failed on the disk.
+const STOPPED: StoreError = StoreError::Unwritable(Unwritable::Broken);
 
 type Done = oneshot::Sender<Result<(), StoreError>>;
 
@@ -109,15 +111,7 @@ impl Writer {
         }
         match self.write_group(&group) {
             Ok(()) => answer_all(answers),
-            Err(error) if group.len() == 1 || self.stopped() => {
-                let reason = error.to_string();
-                let mut error = Some(error);
-                for done in answers {
-                    let _ = done.send(Err(error
-                        .take()
-                        .unwrap_or_else(|| StoreError::RolledBack(reason.clone()))));
-                }
-            }
+            Err(error) if group.len() == 1 || self.stopped() => refuse_all(answers, error),
             Err(error) => {
                 tracing::warn!(%error, writes = group.len(), "group rolled back, storing its writes one by one");
                 for (write, done) in group.iter().zip(answers) {
@@ -129,7 +123,7 @@ impl Writer {
 
     fn write_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
         if self.stopped() {
-            return Err(StoreError::WritesStopped);
+            return Err(STOPPED);
         }
         let place = |write: &Write| match write {
             Write::Commit(commit) => commit.event.as_ref().map(|event| self.sequence.place(event)),
@@ -137,7 +131,7 @@ impl Writer {
         };
         let events: Vec<Option<SequencedEvent>> = group.iter().map(place).collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
-        let transaction = self.connections.groups.put(&rows).map_err(full_or)?;
+        let transaction = self.connections.groups.put(&rows)?;
         let began = Instant::now();
         let committed = transaction.commit();
         measure_commit(group.len(), began);
@@ -167,19 +161,14 @@ impl Writer {
                 tracing::warn!(%error, "a transaction of account changes does not end");
             }
         }
-        let reason = outcome.as_ref().err().map(ToString::to_string);
         for change in group {
-            change.finish(match &reason {
-                None => Ok(()),
-                Some(_) if self.stopped() => Err(StoreError::WritesStopped),
-                Some(reason) => Err(StoreError::RolledBack(reason.clone())),
-            });
+            change.finish(outcome.as_ref().map_err(StoreError::for_neighbour).copied());
         }
     }
 
     async fn run_changes(&mut self, group: &mut [Box<dyn ChangeJob>]) -> Result<(), StoreError> {
         if self.stopped() {
-            return Err(StoreError::WritesStopped);
+            return Err(STOPPED);
         }
         let mut events = Vec::new();
         leave_transaction(&mut self.connections.changes).await?;
@@ -191,7 +180,7 @@ impl Writer {
                 sequence: self.sequence.as_mut(),
                 events: &mut events,
             };
-            change.run(&mut tx).await;
+            change.run(&mut tx).await?;
         }
         if let Some(last) = events.last() {
             raise_seq_high(&mut transaction, last.seq).await?;
@@ -207,15 +196,12 @@ impl Writer {
     /// Judges the outcome of a COMMIT, the one statement that waits for the disk.
     fn committed(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let Err(error) = outcome else { return Ok(()) };
-        match disk_state(&error) {
-            DiskState::Fine => Err(error),
-            DiskState::Full => Err(StoreError::DiskFull),
-            DiskState::Broken => {
-                tracing::error!(%error, "commit failed on the disk: writes are stopped until a restart");
-                self.writes_stopped.store(true, Ordering::Relaxed);
-                Err(StoreError::WritesStopped)
-            }
+        if let StoreError::Unwritable(Unwritable::Broken) = error {
+            // The kernel may have dropped dirty pages: retrying would acknowledge what is not there.
+            tracing::error!("commit failed on the disk: writes are stopped until a restart");
+            self.writes_stopped.store(true, Ordering::Relaxed);
         }
+        Err(error)
     }
 
     fn stopped(&self) -> bool {
@@ -239,11 +225,14 @@ fn size(write: &Write) -> usize {
     }
 }
 
-/// Statements write to the disk too once a transaction outgrows the cache.
-fn full_or(error: StoreError) -> StoreError {
-    match disk_state(&error) {
-        DiskState::Full => StoreError::DiskFull,
-        DiskState::Fine | DiskState::Broken => error,
+fn refuse_all(answers: Vec<Done>, error: StoreError) {
+    let mut answers = answers.into_iter();
+    let first = answers.next();
+    for done in answers {
+        let _ = done.send(Err(error.for_neighbour()));
+    }
+    if let Some(done) = first {
+        let _ = done.send(Err(error));
     }
 }
 

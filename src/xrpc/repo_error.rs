@@ -49,12 +49,6 @@ pub(super) fn read_error(error: RepoError) -> XrpcError {
     match error {
         RepoError::NotFound => XrpcError::bad_request("RepoNotFound", "Could not find repo"),
         RepoError::Busy => XrpcError::not_enough_resources(error.to_string()),
-        RepoError::Store(StoreError::DiskFull | StoreError::WritesStopped | StoreError::Closed) => {
-            XrpcError::not_enough_resources("The server cannot write at the moment, try again later")
-        }
-        RepoError::Spool(error) if error.kind() == ErrorKind::StorageFull => {
-            XrpcError::not_enough_resources("The server's disk is full, try again later")
-        }
         other => XrpcError::internal(&other),
     }
 }
@@ -62,10 +56,6 @@ pub(super) fn read_error(error: RepoError) -> XrpcError {
 /// The file of a blob cannot be written or read.
 pub(super) fn blob_file_error(error: &std::io::Error) -> XrpcError {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem => {
-            tracing::warn!(%error, "the disk of the blobs is full or read-only");
-            XrpcError::not_enough_resources("The server cannot store blobs at the moment, try again later")
-        }
         ErrorKind::TimedOut => {
             tracing::warn!(%error, "a blob took too long");
             XrpcError::upstream_timeout("Operation timed out, please try again.")

@@ -44,6 +44,7 @@ mod proxy_faults;
 mod read_after_write;
 mod record_sizes;
 mod records;
+mod refused_writes;
 mod relays;
 mod second_factor;
 mod service_auth;

@@ -21,6 +21,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{RepoError, RepoRef, Repos};
+use crate::observe::Unwritable;
 use crate::store::StoreError;
 
 pub use error::ImportError;
@@ -166,7 +167,7 @@ impl Import {
         tokio::spawn(async move {
             match remove.remove_detached(removed).await {
                 // At shut-down the rest is left to the next start.
-                Ok(()) | Err(RepoError::Store(StoreError::Closed)) => {}
+                Ok(()) | Err(RepoError::Store(StoreError::Unwritable(Unwritable::Closing))) => {}
                 Err(error) => tracing::warn!(%error, "a replaced repo's rows are left to the next start"),
             }
         });

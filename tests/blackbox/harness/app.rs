@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::{Ended, Process};
-use super::{Account, Answer, Api, Firehose, Plc};
+use super::{Account, Answer, Api, FaultyDisk, Firehose, Plc};
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password-of-the-tests";
 pub(crate) const JWT_SECRET: &str = "jwt-secret-of-the-tests-0123456789abcdef";
@@ -45,6 +45,13 @@ impl TestApp {
     pub(crate) async fn start_with_bounded_files() -> TestApp {
         let ignore = "trap '' XFSZ; exec \"$@\"";
         TestApp::start_by(&["/bin/sh", "-c", ignore, "sh"], Plc::start().await, &[]).await
+    }
+
+    /// A server whose disk fails when it is told to.
+    pub(crate) async fn start_on(disk: &FaultyDisk, own: &[(&str, &str)]) -> TestApp {
+        let launcher = disk.launcher();
+        let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
+        TestApp::start_by(&launcher, Plc::start().await, own).await
     }
 
     /// A server that another command starts, if there is one.
@@ -122,15 +129,18 @@ impl TestApp {
         self.directory.path()
     }
 
+    /// A procedure by the administrator.
+    pub(crate) async fn administer(&self, nsid: &str, input: &serde_json::Value) -> Answer {
+        let request = self.api.post(nsid).basic_auth("admin", Some(ADMIN_PASSWORD));
+        Answer::to(request.json(input)).await.unwrap()
+    }
+
     /// A fresh invite code.
     pub(crate) async fn invite(&self, uses: u32) -> String {
-        let request = self
-            .api
-            .post("com.atproto.server.createInviteCode")
-            .json(&json!({"useCount": uses}));
-        let code = Answer::to(request.basic_auth("admin", Some(ADMIN_PASSWORD)))
+        let input = json!({"useCount": uses});
+        let code = self
+            .administer("com.atproto.server.createInviteCode", &input)
             .await
-            .unwrap()
             .ok();
         code["code"].as_str().unwrap().to_owned()
     }

@@ -1,0 +1,73 @@
+//! Why nothing can be written at the moment: the cause of errors that are the disk's, not the server's or the caller's.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use rustix::io::Errno;
+
+/// What keeps a write from becoming durable. Whoever finds one among the causes of an error answers "try again later".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritable {
+    /// There is no room left. It passes by itself.
+    #[error("the disk is full")]
+    Full,
+    /// The file system is mounted read-only.
+    #[error("the disk is read-only")]
+    ReadOnly,
+    /// Reading, writing or an fsync failed.
+    #[error("the disk does not work")]
+    Broken,
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Closing,
+}
+
+impl Unwritable {
+    /// The first of these among an error and its causes.
+    pub fn among(error: &(dyn Error + 'static)) -> Option<Unwritable> {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if let Some(reason) = error.downcast_ref::<Unwritable>() {
+                return Some(*reason);
+            }
+            if let Some(reason) = error.downcast_ref::<io::Error>().and_then(Unwritable::of) {
+                return Some(reason);
+            }
+            cause = error.source();
+        }
+        None
+    }
+
+    fn of(error: &io::Error) -> Option<Unwritable> {
+        match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(Unwritable::Full),
+            ErrorKind::ReadOnlyFilesystem => Some(Unwritable::ReadOnly),
+            // There is no kind for it.
+            _ if Errno::from_io_error(error) == Some(Errno::IO) => Some(Unwritable::Broken),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("outer")]
+    struct Outer<E: Error + 'static>(#[source] E);
+
+    #[test]
+    fn the_disk_is_found_among_the_causes() {
+        let system = |errno: Errno| Unwritable::among(&Outer(io::Error::from(errno)));
+        assert_eq!(system(Errno::NOSPC), Some(Unwritable::Full));
+        assert_eq!(system(Errno::ROFS), Some(Unwritable::ReadOnly));
+        assert_eq!(system(Errno::IO), Some(Unwritable::Broken));
+        assert_eq!(system(Errno::ACCESS), None);
+        assert_eq!(
+            Unwritable::among(&Outer(Outer(Unwritable::Closing))),
+            Some(Unwritable::Closing)
+        );
+        assert_eq!(Unwritable::among(&io::Error::other("something else")), None);
+    }
+}

@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response as Answer;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use reqwest::Response;
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::client_pace::at_own_pace;
 use super::decode::Undecoded;
+use super::room::Room;
 use super::{AppView, Reply, decode, headers};
 use crate::server::XrpcError;
 
@@ -24,14 +26,24 @@ const MAX_ERROR_MESSAGE: usize = 5_000;
 /// The largest body of an error that is read, in bytes, before and after its encoding is undone.
 const MAX_ERROR_BYTES: u64 = 64 << 10;
 
+/// An answer of which so much is announced goes to the client as it takes it: no client can keep it from being taken.
+const SMALL: u64 = 64 << 10;
+/// JSON of so many bytes is worked on where it does not hold up others.
+const LARGE: usize = 128 << 10;
+/// JSON that was parsed takes so many times its bytes.
+const PARSED: usize = 4;
+
 /// An answer that was read as a whole.
 pub struct ReadAnswer {
-    /// Its headers, all of them.
-    pub headers: HeaderMap,
+    /// Its body, if it is JSON.
+    pub json: Option<Value>,
+    headers: HeaderMap,
     /// Its body as it came.
-    pub encoded: Vec<u8>,
-    /// Its body without its encoding; none if that cannot be undone.
-    pub body: Option<Vec<u8>>,
+    encoded: Vec<u8>,
+    /// Bytes of its body.
+    length: usize,
+    /// The memory that it takes.
+    _room: Room,
 }
 
 impl AppView {
@@ -41,40 +53,75 @@ impl AppView {
     /// 502 if it says that it is larger than the limit.
     pub fn pass_on(&self, reply: Reply) -> Result<Answer, XrpcError> {
         let proxy = &self.settings.proxy;
-        let response = &reply.response;
-        if response
-            .content_length()
-            .is_some_and(|length| length > proxy.max_response_bytes)
-        {
+        let length = reply.response.content_length();
+        if length.is_some_and(|length| length > proxy.max_response_bytes) {
             return Err(too_large());
         }
         let mut answer = Answer::new(Body::empty());
-        *answer.status_mut() = response.status();
-        *answer.headers_mut() = headers::of_answer(response.headers());
-        *answer.body_mut() = paced(reply, proxy.max_response_bytes, proxy.body_timeout);
+        *answer.status_mut() = reply.response.status();
+        *answer.headers_mut() = headers::of_answer(reply.response.headers());
+        let chunks = paced(reply, proxy.max_response_bytes, proxy.body_timeout);
+        *answer.body_mut() = if length.is_some_and(|length| length <= SMALL) {
+            Body::from_stream(chunks)
+        } else {
+            Body::from_stream(at_own_pace(chunks))
+        };
         Ok(answer)
     }
 
-    /// Reads an answer as a whole.
+    /// Reads an answer of at most `max_bytes`, or what the settings allow, as a whole.
     ///
     /// # Errors
-    /// 502 if it is larger than the limit, encoded or not, or breaks off, 504 if it stops coming.
-    pub async fn read(&self, reply: Reply) -> Result<ReadAnswer, XrpcError> {
+    /// 502 if it is larger than the limit, encoded or not, or breaks off, 503 if too much is read at the moment, 504 if it stops coming.
+    pub async fn read(&self, reply: Reply, max_bytes: u64) -> Result<ReadAnswer, XrpcError> {
         let proxy = &self.settings.proxy;
+        let max_bytes = max_bytes.min(proxy.max_response_bytes);
         let headers = reply.response.headers().clone();
-        let encoded = read(reply.response, proxy.max_response_bytes, proxy.body_timeout).await?;
-        let limit = usize::try_from(proxy.max_response_bytes).unwrap_or(usize::MAX);
-        let body = match decode::decode(&headers, &encoded, limit) {
-            Ok(body) => Some(body),
-            Err(Undecoded::Unreadable) => None,
-            Err(Undecoded::TooLarge) => return Err(too_large()),
-        };
-        Ok(ReadAnswer { headers, encoded, body })
+        let mut room = self.memory.room();
+        let encoded = read(reply.response, max_bytes, proxy.body_timeout, &mut room).await?;
+        let (bytes, is_encoded) = (encoded.len(), headers.contains_key(header::CONTENT_ENCODING));
+        // What is encoded may become large.
+        let work = if is_encoded { LARGE.max(bytes) } else { bytes };
+        work_on(work, move || parse(headers, encoded, max_bytes, room)).await?
     }
 }
 
+/// Does work on JSON of so many bytes, elsewhere if it takes long.
+///
+/// # Errors
+/// 500 if the work panics.
+pub async fn work_on<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, XrpcError> {
+    if bytes < LARGE {
+        return Ok(work());
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| XrpcError::internal(&error))
+}
+
+fn parse(headers: HeaderMap, encoded: Vec<u8>, max_bytes: u64, mut room: Room) -> Result<ReadAnswer, XrpcError> {
+    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let (json, length) = match decode::decode(&headers, &encoded, limit, &mut room) {
+        Ok(body) => {
+            room.grow(body.len() * PARSED)?;
+            (serde_json::from_slice(&body).ok(), body.len())
+        }
+        Err(Undecoded::Unreadable) => (None, encoded.len()),
+        Err(Undecoded::TooLarge(error)) => return Err(error),
+    };
+    Ok(ReadAnswer {
+        encoded: if json.is_some() { Vec::new() } else { encoded },
+        json,
+        headers,
+        length,
+        _room: room,
+    })
+}
+
 impl ReadAnswer {
-    /// The answer as it came, for the client.
+    /// The answer as it came, for the client, if it is no JSON.
     pub fn unchanged(self) -> Answer {
         let mut answer = Answer::new(Body::from(self.encoded));
         *answer.headers_mut() = headers::of_answer(&self.headers);
@@ -86,10 +133,15 @@ impl ReadAnswer {
     pub fn headers_besides_body(&self) -> HeaderMap {
         headers::besides_body(&self.headers)
     }
+
+    /// Bytes of its body.
+    pub fn length(&self) -> usize {
+        self.length
+    }
 }
 
 /// The error that a service answers with: its own name and message if it gives some, 502 for its 500.
-pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Duration) -> XrpcError {
+pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Duration, mut room: Room) -> XrpcError {
     let max_bytes = max_bytes.min(MAX_ERROR_BYTES);
     let upstream = response.status();
     let status = if upstream == StatusCode::INTERNAL_SERVER_ERROR {
@@ -99,10 +151,12 @@ pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Dura
     };
     let response_headers = response.headers().clone();
     let said = if is_json(&response_headers) {
-        let bytes = read(response, max_bytes, body_timeout).await.ok();
+        let bytes = read(response, max_bytes, body_timeout, &mut room).await.ok();
         let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        let bytes = bytes.and_then(|bytes| decode::decode(&response_headers, &bytes, limit).ok());
-        bytes.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+        bytes.and_then(|bytes| {
+            let bytes = decode::decode(&response_headers, &bytes, limit, &mut room).ok()?;
+            serde_json::from_slice::<Value>(&bytes).ok()
+        })
     } else {
         None
     };
@@ -151,7 +205,12 @@ fn usual(status: StatusCode) -> (&'static str, &'static str) {
     }
 }
 
-async fn read(mut response: Response, max_bytes: u64, body_timeout: Duration) -> Result<Vec<u8>, XrpcError> {
+async fn read(
+    mut response: Response,
+    max_bytes: u64,
+    body_timeout: Duration,
+    room: &mut Room,
+) -> Result<Vec<u8>, XrpcError> {
     let end = Instant::now() + MAX_ANSWER_TIME;
     let mut body = Vec::new();
     loop {
@@ -160,30 +219,34 @@ async fn read(mut response: Response, max_bytes: u64, body_timeout: Duration) ->
         match chunk.map_err(|_| XrpcError::upstream_failure("Upstream service broke off"))? {
             None => return Ok(body),
             Some(chunk) if body.len() as u64 + chunk.len() as u64 > max_bytes => return Err(too_large()),
-            Some(chunk) => body.extend_from_slice(&chunk),
+            Some(chunk) => {
+                room.grow(chunk.len())?;
+                body.extend_from_slice(&chunk);
+            }
         }
     }
 }
 
 /// The answer's body, cut off (which the client sees, because the connection breaks) where it is too large or too slow.
-fn paced(reply: Reply, max_bytes: u64, body_timeout: Duration) -> Body {
+fn paced(
+    reply: Reply,
+    max_bytes: u64,
+    body_timeout: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let end = Instant::now() + MAX_ANSWER_TIME;
-    Body::from_stream(stream::try_unfold(
-        (reply, max_bytes),
-        move |(mut reply, left)| async move {
-            let chunk = timeout_at(end, timeout(body_timeout, reply.response.chunk())).await;
-            let chunk = chunk.ok().and_then(Result::ok).ok_or(io::ErrorKind::TimedOut)?;
-            let Some(chunk) = chunk.map_err(io::Error::other)? else {
-                return Ok(None);
-            };
-            let left = left
-                .checked_sub(chunk.len() as u64)
-                .ok_or(io::ErrorKind::FileTooLarge)?;
-            Ok::<_, io::Error>(Some((chunk, (reply, left))))
-        },
-    ))
+    stream::try_unfold((reply, max_bytes), move |(mut reply, left)| async move {
+        let chunk = timeout_at(end, timeout(body_timeout, reply.response.chunk())).await;
+        let chunk = chunk.ok().and_then(Result::ok).ok_or(io::ErrorKind::TimedOut)?;
+        let Some(chunk) = chunk.map_err(io::Error::other)? else {
+            return Ok(None);
+        };
+        let left = left
+            .checked_sub(chunk.len() as u64)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(Some((chunk, (reply, left))))
+    })
 }
 
-fn too_large() -> XrpcError {
+pub(super) fn too_large() -> XrpcError {
     XrpcError::upstream_failure("Upstream service's answer is too large")
 }

@@ -1,15 +1,18 @@
 //! Sending a call to a service and waiting for its answer to begin.
 
-use atproto_data::{Nsid, Tid};
+use std::time::Duration;
+
+use atproto_data::{Did, Nsid, Tid};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode};
 use futures_util::StreamExt as _;
 use http_body_util::Limited;
 use reqwest::{RequestBuilder, Response};
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::service::{Chosen, Service};
+use super::slots::Slot;
 use super::{AppView, answer, headers};
 use crate::observe::{CallOutcome, Service as Observed, UpstreamCall};
 use crate::server::XrpcError;
@@ -17,6 +20,8 @@ use crate::server::body::streaming_fault;
 
 /// The largest body that is passed on, in bytes. It is not kept in memory.
 const MAX_BODY_BYTES: usize = 128 << 20;
+/// How long a body may take to be passed on, however steadily it trickles.
+const MAX_BODY_TIME: Duration = Duration::from_mins(10);
 
 /// Says up to which rev the AppView has seen the repo of the account that asks.
 pub const REPO_REV: &str = "atproto-repo-rev";
@@ -33,6 +38,8 @@ pub struct Outgoing<'a> {
     pub headers: HeaderMap,
     /// The service token of the account for which we call; none for anonymous calls.
     pub token: Option<String>,
+    /// The account that asks, on which the call counts; none if nobody has logged in.
+    pub caller: Option<&'a Did>,
 }
 
 /// Why no answer began.
@@ -50,7 +57,7 @@ enum Unanswered {
 pub struct Reply {
     pub(super) response: Response,
     /// Given back when the answer has been read or passed on.
-    pub(super) _slot: OwnedSemaphorePermit,
+    pub(super) _slot: Slot,
 }
 
 impl Reply {
@@ -68,7 +75,7 @@ impl AppView {
     /// # Errors
     /// The service's own error, 502, 504, or 503 if too many calls are under way.
     pub async fn call(&self, service: &Service, call: &Outgoing<'_>) -> Result<Reply, XrpcError> {
-        let slot = self.slot(service)?;
+        let slot = self.slot(service, call)?;
         let mut retries = self.settings.proxy.max_retries;
         loop {
             match self.send(service, self.within_time(self.request(service, call)?)).await {
@@ -93,7 +100,7 @@ impl AppView {
         client: &HeaderMap,
         body: Body,
     ) -> Result<Reply, XrpcError> {
-        let slot = self.slot(service)?;
+        let slot = self.slot(service, call)?;
         // Dropped with the body, when all of it has been taken.
         let (taken, progress) = watch::channel(());
         let stream = Body::new(Limited::new(body, MAX_BODY_BYTES))
@@ -123,7 +130,7 @@ impl AppView {
         call: &Outgoing<'_>,
         json: Vec<u8>,
     ) -> Result<Reply, XrpcError> {
-        let slot = self.slot(service)?;
+        let slot = self.slot(service, call)?;
         let request = self
             .request(service, call)?
             .header("content-type", "application/json")
@@ -169,25 +176,24 @@ impl AppView {
 
     /// Lasts while a body is being taken, and then as long as an answer may take to begin.
     async fn patience(&self, mut progress: watch::Receiver<()>) -> Unanswered {
+        let end = Instant::now() + MAX_BODY_TIME;
         loop {
-            match timeout(self.settings.proxy.body_timeout, progress.changed()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => break,
-                Err(_) => return Unanswered::Stalled,
+            match timeout_at(end, timeout(self.settings.proxy.body_timeout, progress.changed())).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(_))) => break,
+                Ok(Err(_)) | Err(_) => return Unanswered::Stalled,
             }
         }
         let _ = timeout(self.settings.proxy.headers_timeout, std::future::pending::<()>()).await;
         Unanswered::TooSlow
     }
 
-    fn slot(&self, service: &Service) -> Result<OwnedSemaphorePermit, XrpcError> {
+    fn slot(&self, service: &Service, call: &Outgoing<'_>) -> Result<Slot, XrpcError> {
         let slots = match service.chosen {
             Chosen::ByOperator(_) => &self.direct_slots,
             Chosen::ByCaller => &self.guarded_slots,
         };
-        slots.clone().try_acquire_owned().map_err(|_| {
-            XrpcError::not_enough_resources("Too many calls of other services are under way: try again in a moment")
-        })
+        slots.take(call.caller)
     }
 
     fn request(&self, service: &Service, call: &Outgoing<'_>) -> Result<RequestBuilder, XrpcError> {
@@ -207,14 +213,15 @@ impl AppView {
     }
 
     /// Lets answers of success through and turns others into errors.
-    async fn admit(&self, response: Response, slot: OwnedSemaphorePermit) -> Result<Reply, XrpcError> {
+    async fn admit(&self, response: Response, slot: Slot) -> Result<Reply, XrpcError> {
         let status = response.status();
         if status.is_success() {
             return Ok(Reply { response, _slot: slot });
         }
         if status.is_client_error() || status.is_server_error() {
             let proxy = &self.settings.proxy;
-            return Err(answer::error(response, proxy.max_response_bytes, proxy.body_timeout).await);
+            let room = self.memory.room();
+            return Err(answer::error(response, proxy.max_response_bytes, proxy.body_timeout, room).await);
         }
         // Redirects are not for clients to follow, and nothing else is an answer.
         Err(XrpcError::upstream_failure("Upstream service gave no answer"))
@@ -250,7 +257,8 @@ fn unreachable_service() -> XrpcError {
     XrpcError::upstream_failure("Upstream service unreachable")
 }
 
-pub(super) fn too_slow() -> XrpcError {
+/// 504: a service did not answer in time.
+pub fn too_slow() -> XrpcError {
     XrpcError::new(
         StatusCode::GATEWAY_TIMEOUT,
         "UpstreamTimeout",

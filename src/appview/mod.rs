@@ -1,30 +1,33 @@
 //! Calls that other services answer for our accounts: the AppView, moderation, direct messages, whatever a client names.
 
 mod answer;
+mod client_pace;
 mod decode;
 mod exchange;
 mod headers;
 pub mod local;
 mod proxy_header;
+mod room;
 mod service;
+mod slots;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use atproto_data::Did;
 use reqwest::Client;
-use tokio::sync::Semaphore;
 
 use crate::config::{ProxyConfig, Upstream};
 use crate::identity::DidDocuments;
 use crate::observe::Outage;
 use crate::outbound::{GuardedClient, client_builder};
 use local::ImageUrls;
+use room::Memory;
+use slots::Slots;
 
-pub use answer::ReadAnswer;
-pub use exchange::{Outgoing, REPO_REV, Reply};
+pub use answer::{ReadAnswer, work_on};
+pub use exchange::{Outgoing, REPO_REV, Reply, too_slow};
 pub use headers::{Encoding, passed_on};
 pub use service::{ProxyTo, Service};
 
@@ -33,10 +36,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept, and how many to one service.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 const MAX_IDLE_PER_HOST: usize = 128;
-
-/// So many calls are under way at once to services of the operator's, and as many to services that callers named: what a caller names
-/// may be slow for as long as it is let, and is not to stand in the way of the AppView.
-const MAX_CALLS: usize = 4_096;
 
 /// Whom calls are passed on to, and how.
 pub struct AppViewSettings {
@@ -62,10 +61,13 @@ pub struct AppView {
     dids: DidDocuments,
     /// Reaches what the operator chose.
     direct: Client,
-    direct_slots: Arc<Semaphore>,
+    direct_slots: Slots,
     /// Reaches what a caller chose.
     guarded: GuardedClient,
-    guarded_slots: Arc<Semaphore>,
+    /// Counted on their own: what a caller names may be slow for as long as it is let, and is not to stand in the way of the AppView.
+    guarded_slots: Slots,
+    /// For answers that are read as a whole.
+    memory: Memory,
     /// Of the AppView.
     outage: Outage,
 }
@@ -93,9 +95,10 @@ impl AppView {
             settings,
             dids,
             direct: builder.build()?,
-            direct_slots: Arc::new(Semaphore::new(MAX_CALLS)),
+            direct_slots: Slots::default(),
             guarded,
-            guarded_slots: Arc::new(Semaphore::new(MAX_CALLS)),
+            guarded_slots: Slots::default(),
+            memory: Memory::default(),
             outage: Outage::default(),
         })
     }

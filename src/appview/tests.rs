@@ -56,6 +56,7 @@ async fn call(appview: &AppView) -> bool {
         query: None,
         headers: HeaderMap::new(),
         token: None,
+        caller: None,
     };
     appview.call(&service.unwrap(), &call).await.is_ok()
 }

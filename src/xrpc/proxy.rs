@@ -35,6 +35,7 @@ pub(crate) async fn pass_on(
         query: parts.uri.query(),
         headers: passed_on(&parts.headers, Encoding::AsClient),
         token: Some(token(&app, &access.account.did, service.did.as_str(), &nsid).await?),
+        caller: Some(&access.account.did),
     };
     let reply = if parts.method == Verb::POST {
         app.appview
@@ -46,20 +47,22 @@ pub(crate) async fn pass_on(
     app.appview.pass_on(reply)
 }
 
-/// Passes a query of ours on whose answer may have to be read, with a token for this service (none for an anonymous call).
+/// Passes a query of ours on whose answer may have to be read, for an account with a token for this service (none for an anonymous call).
 pub(super) async fn ask(
     app: &App,
     parts: &Parts,
     nsid: &Nsid,
     service: &Service,
-    token: Option<String>,
+    account: Option<(&Did, String)>,
 ) -> Result<Reply, XrpcError> {
+    let (caller, token) = account.unzip();
     let call = Outgoing {
         verb: parts.method.clone(),
         nsid,
         query: parts.uri.query(),
         headers: passed_on(&parts.headers, app.appview.encoding()),
         token,
+        caller,
     };
     app.appview.call(service, &call).await
 }
@@ -68,7 +71,7 @@ pub(super) async fn ask(
 pub(super) async fn ask_as(app: &App, parts: &Parts, nsid: &Nsid, did: &Did) -> Result<Reply, XrpcError> {
     let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
     let token = token(app, did, service.did.as_str(), nsid).await?;
-    ask(app, parts, nsid, &service, Some(token)).await
+    ask(app, parts, nsid, &service, Some((did, token))).await
 }
 
 /// Passes a query on in nobody's name.
@@ -93,6 +96,7 @@ pub(super) async fn send_json(
         query: None,
         headers: passed_on(client, app.appview.encoding()),
         token: Some(token(app, did, service.did.as_str(), &nsid).await?),
+        caller: Some(did),
     };
     app.appview.call_with_json(service, &call, json).await
 }

@@ -52,6 +52,9 @@ async fn a_feeds_generator_gets_the_token() {
         let refused = alice.query(FEED, &feed).await.refused(400, "UnknownFeed");
         assert_eq!(refused, "could not resolve feed did");
     }
+    let huge = json!({"value": {"did": "did:web:feeds.example.com", "description": "x".repeat(4 << 20)}});
+    appview.behaves(GET_RECORD, json_answer(200, &huge));
+    alice.query(FEED, &feed).await.refused(502, "UpstreamFailure");
     appview.behaves(
         GET_RECORD,
         json_answer(400, &json!({"error": "RecordNotFound", "message": "no"})),

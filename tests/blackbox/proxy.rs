@@ -212,6 +212,28 @@ async fn errors_of_a_service_keep_their_names() {
 }
 
 #[tokio::test]
+async fn errors_of_a_service_keep_their_names_however_they_are_encoded() {
+    const BROTLI: &str = "8b0f807b226572726f72223a224e616d6564222c226d657373616765223a226e6f227d03";
+    const ZSTANDARD: &str = "28b52ffd20200101007b226572726f72223a224e616d6564222c226d657373616765223a226e6f227d";
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    for (encoding, body) in [("br", BROTLI), ("zstd", ZSTANDARD)] {
+        let headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("content-encoding", encoding.to_owned()),
+        ];
+        let digits = body.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        let body = digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+        appview.behaves(TIMELINE, Behaviour::Say(400, headers, body));
+        let request = app.api.get(TIMELINE, &[]).bearer_auth(&alice.access);
+        let answer = Answer::to(request.header("accept-encoding", encoding)).await.unwrap();
+        assert!(!answer.headers.contains_key("content-encoding"));
+        assert_eq!(answer.refused(400, "Named"), "no", "{encoding}");
+    }
+}
+
+#[tokio::test]
 async fn methods_go_to_the_service_of_the_settings() {
     let (appview, moderation, reports) = (AppView::start().await, AppView::start().await, AppView::start().await);
     let (moderation_url, reports_url) = (moderation.url(), reports.url());

@@ -4,9 +4,9 @@ use futures_util::StreamExt as _;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::Answer;
 use crate::harness::{AppView, Behaviour};
 use crate::proxy::server;
+use crate::{Account, Answer};
 
 const SLOW: &str = "com.example.slow";
 
@@ -112,16 +112,26 @@ async fn a_client_may_send_no_more_than_the_limit() {
     }
 }
 
+/// Many calls of an account's that its AppView answers slowly.
+fn call_slowly(calls: &mut JoinSet<Vec<u8>>, account: &Account, number: usize) {
+    for _ in 0..number {
+        let account = account.clone();
+        calls.spawn(async move { account.query(SLOW, &[]).await.bytes() });
+    }
+}
+
+/// Services that may take as long as a test does.
+const PATIENT: [(&str, &str); 2] = [
+    ("PDS_PROXY_HEADERS_TIMEOUT", "120000"),
+    ("PDS_PROXY_BODY_TIMEOUT", "120000"),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_slow_answers_starve_nobody() {
+    const ACCOUNTS: usize = 8;
     const SLOW_CALLS: usize = 1_000;
     let appview = AppView::start().await;
-    // Both may take as long as the test does.
-    let patient = [
-        ("PDS_PROXY_HEADERS_TIMEOUT", "120000"),
-        ("PDS_PROXY_BODY_TIMEOUT", "120000"),
-    ];
-    let app = server(&appview, &patient).await;
+    let app = server(&appview, &PATIENT).await;
     let alice = app.account("alice").await;
     let params = [
         ("repo", alice.did.as_str()),
@@ -131,9 +141,9 @@ async fn a_thousand_slow_answers_starve_nobody() {
     alice.create("com.example.note", "a", &json!({"text": "x"})).await;
     appview.behaves(SLOW, Behaviour::HangMidway);
     let mut calls = JoinSet::new();
-    for _ in 0..SLOW_CALLS {
-        let alice = alice.clone();
-        calls.spawn(async move { alice.query(SLOW, &[]).await.bytes() });
+    for number in 0..ACCOUNTS {
+        let account = app.account(&format!("slow{number}")).await;
+        call_slowly(&mut calls, &account, SLOW_CALLS / ACCOUNTS);
     }
     appview.hanging(SLOW_CALLS).await;
     // Every local call is answered while all of them hang.
@@ -149,4 +159,27 @@ async fn a_thousand_slow_answers_starve_nobody() {
     for body in calls.join_all().await {
         assert_eq!(body, b"begun, done");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_account_cannot_hold_all_calls() {
+    const MOST: usize = 128;
+    let appview = AppView::start().await;
+    let app = server(&appview, &PATIENT).await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    appview.behaves(SLOW, Behaviour::HangMidway);
+    let mut calls = JoinSet::new();
+    call_slowly(&mut calls, &alice, MOST);
+    appview.hanging(MOST).await;
+    alice.query(SLOW, &[]).await.refused(429, "RateLimitExceeded");
+    alice.call(SLOW, &json!({})).await.refused(429, "RateLimitExceeded");
+    bob.query("com.example.other", &[]).await.ok();
+    alice.session().await.ok();
+    // What a client names counts on its own.
+    let named = app.api.get("com.example.other", &[]).bearer_auth(&alice.access);
+    let named = named.header("atproto-proxy", appview.service("other"));
+    Answer::to(named).await.unwrap().ok();
+    appview.release();
+    calls.join_all().await;
+    alice.query("com.example.other", &[]).await.ok();
 }

@@ -383,22 +383,22 @@ async fn embeds_are_shown_as_the_appview_would() {
         external
     };
     let quoted = format!("at://{OTHER}/{POST}/q");
+    let feed = format!("at://{OTHER}/app.bsky.feed.generator/f");
+    let list = format!("at://{OTHER}/app.bsky.graph.list/l");
     let strong_ref =
         |uri: &str| json!({"uri": uri, "cid": "bafyreidexj7uphrejptmovciauxfyxoigs2pylxegnzpruduihgpyqczw4"});
     let record = |uri: &str| json!({"$type": "app.bsky.embed.record", "record": strong_ref(uri)});
     let known = json!({"posts": [{"uri": quoted, "cid": "c", "author": {"did": OTHER}, "record": {"text": "q"}, "labels": [], "embed": {"$type": "e"}, "indexedAt": "i", "likeCount": 3}]});
     stage.says("app.bsky.feed.getPosts", &known);
     stage.says(
-        "app.bsky.feed.getFeedGenerator",
-        &json!({"view": {"uri": "feed"}, "isOnline": true}),
+        "app.bsky.feed.getFeedGenerators",
+        &json!({"feeds": [{"uri": feed, "likeCount": 1}]}),
     );
-    stage.says("app.bsky.graph.getList", &json!({"list": {"uri": "list"}, "items": []}));
+    stage.says("app.bsky.graph.getList", &json!({"list": {"uri": list}, "items": []}));
     let quoted_view = json!({"$type": "app.bsky.embed.record#viewRecord", "uri": quoted, "cid": "c", "author": {"did": OTHER}, "value": {"text": "q"}, "labels": [], "embeds": [{"$type": "e"}], "indexedAt": "i"});
     let record_view = |view: Value| json!({"$type": "app.bsky.embed.record#view", "record": view});
     let not_found =
         |uri: &str| record_view(json!({"$type": "app.bsky.embed.record#viewNotFound", "uri": uri, "notFound": true}));
-    let feed = format!("at://{OTHER}/app.bsky.feed.generator/f");
-    let list = format!("at://{OTHER}/app.bsky.graph.list/l");
     let pack = format!("at://{OTHER}/app.bsky.graph.starterpack/s");
     let mut thumbnail = external(None);
     thumbnail["thumb"] = json!(url("feed_thumbnail"));
@@ -413,8 +413,8 @@ async fn embeds_are_shown_as_the_appview_would() {
             json!({"$type": "app.bsky.embed.external#view", "external": external(None)}),
         ),
         (record(&quoted), record_view(quoted_view.clone())),
-        (record(&feed), record_view(json!({"$type": "app.bsky.feed.defs#generatorView", "uri": "feed"}))),
-        (record(&list), record_view(json!({"$type": "app.bsky.graph.defs#listView", "uri": "list"}))),
+        (record(&feed), record_view(json!({"$type": "app.bsky.feed.defs#generatorView", "uri": feed, "likeCount": 1}))),
+        (record(&list), record_view(json!({"$type": "app.bsky.graph.defs#listView", "uri": list}))),
         (record(&pack), not_found(&pack)),
         (
             json!({"$type": "app.bsky.embed.recordWithMedia", "record": {"$type": "app.bsky.embed.record", "record": strong_ref(&quoted)}, "media": images}),
@@ -432,15 +432,44 @@ async fn embeds_are_shown_as_the_appview_would() {
         let (answer, _) = stage.ask(TIMELINE, &[]).await;
         assert_eq!(answer["feed"][0]["post"]["embed"], expected, "{embed}");
     }
-    // An AppView that does not answer the question in between is no reason to hide the post.
-    stage
-        .appview
-        .behaves("app.bsky.feed.getPosts", Behaviour::Say(500, Vec::new(), Vec::new()));
-    let mut record = post("x");
-    record["embed"] = json!({"$type": "app.bsky.embed.record", "record": strong_ref(&quoted)});
-    stage.post("last", &record).await;
+}
+
+#[tokio::test]
+async fn what_posts_quote_is_asked_for_once_and_not_waited_for_long() {
+    const POSTS: &str = "app.bsky.feed.getPosts";
+    let stage = Stage::set().await;
+    stage.says(TIMELINE, &json!({"feed": []}));
+    let quoted = |name: &str| format!("at://{OTHER}/{POST}/{name}");
+    let quote = |name: &str| {
+        let mut record = post("x");
+        let cid = "bafyreidexj7uphrejptmovciauxfyxoigs2pylxegnzpruduihgpyqczw4";
+        let strong_ref = json!({"uri": quoted(name), "cid": cid});
+        record["embed"] = json!({"$type": "app.bsky.embed.record", "record": strong_ref});
+        record
+    };
+    for name in ["qa", "qb", "qc"] {
+        stage.post(name, &quote(name)).await;
+    }
+    let known = ["qc", "qa"].map(|name| json!({"uri": quoted(name), "record": {"text": name}}));
+    stage.says(POSTS, &json!({"posts": known}));
     let (answer, _) = stage.ask(TIMELINE, &[]).await;
-    assert_eq!(answer["feed"][0]["post"]["embed"], not_found(&quoted));
+    let shown = |number: usize| answer["feed"][number]["post"]["embed"]["record"].clone();
+    assert_eq!([&shown(0)["value"]["text"], &shown(2)["value"]["text"]], ["qc", "qa"]);
+    assert_eq!(shown(1)["notFound"], true);
+    let calls = stage.appview.calls();
+    let asked: Vec<&Value> = calls.iter().filter(|call| call["nsid"] == POSTS).collect();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(asked[0]["query"].as_str().unwrap().matches("uris=").count(), 3);
+    // An AppView that does not say is no reason to hide the post, nor to wait for it.
+    for behaviour in [Behaviour::Say(500, Vec::new(), Vec::new()), Behaviour::Hang] {
+        stage.appview.behaves(POSTS, behaviour);
+        let (answer, lags) = stage.ask(TIMELINE, &[]).await;
+        assert_eq!((rkeys(&answer), lags), (vec!["qc", "qb", "qa"], true));
+        for item in answer["feed"].as_array().unwrap() {
+            assert_eq!(item["post"].get("embed"), None);
+        }
+    }
+    stage.appview.hanging(0).await;
 }
 
 #[tokio::test]

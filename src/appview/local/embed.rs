@@ -1,5 +1,7 @@
 //! What is embedded in a post: pictures, videos, links, and other records.
 
+use std::collections::{BTreeSet, HashMap};
+
 use atproto_data::{AtUri, Did};
 use serde_json::{Value, json};
 
@@ -13,83 +15,118 @@ const VIDEO: &str = "app.bsky.embed.video";
 const RECORD: &str = "app.bsky.embed.record";
 const RECORD_WITH_MEDIA: &str = "app.bsky.embed.recordWithMedia";
 
-/// What the AppView has to be asked to show a record that a post quotes.
+/// A call of the AppView that asks for records that posts quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The method.
     pub nsid: &'static str,
-    /// The name of its parameter.
-    pub parameter: &'static str,
-    /// The record.
-    pub uri: String,
-    kind: Quoted,
+    /// Its parameters.
+    pub params: Vec<(&'static str, String)>,
+    kind: Kind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quoted {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
     Post,
     FeedGenerator,
     List,
 }
 
-/// What to ask the AppView for before a post is shown, if it quotes something that the AppView knows more of.
-pub fn question(post: &Value) -> Option<Question> {
-    let uri = quoted_uri(&post["embed"])?;
-    let collection = uri.parse::<AtUri>().ok()?.collection()?.to_string();
-    let (nsid, parameter, kind) = match collection.as_str() {
-        "app.bsky.feed.post" => ("app.bsky.feed.getPosts", "uris", Quoted::Post),
-        "app.bsky.feed.generator" => ("app.bsky.feed.getFeedGenerator", "feed", Quoted::FeedGenerator),
-        "app.bsky.graph.list" => ("app.bsky.graph.getList", "list", Quoted::List),
-        _ => return None,
-    };
-    Some(Question {
-        nsid,
-        parameter,
-        uri: uri.to_owned(),
-        kind,
-    })
+/// What the AppView knows of the records that posts quote.
+#[derive(Clone, Debug, Default)]
+pub struct Quoted(HashMap<String, Known>);
+
+#[derive(Clone, Debug)]
+enum Known {
+    /// It did not answer in time.
+    Nothing,
+    /// What it shows.
+    View(Value),
 }
 
-/// The view of a quoted record, from the AppView's answer to its question.
-pub fn quoted(question: &Question, answer: &Value) -> Option<Value> {
-    let typed = |view: &Value, name: &str| {
-        let mut view = view.as_object()?.clone();
-        view.insert("$type".to_owned(), name.into());
-        Some(Value::Object(view))
-    };
-    match question.kind {
-        Quoted::FeedGenerator => typed(&answer["view"], "app.bsky.feed.defs#generatorView"),
-        Quoted::List => typed(&answer["list"], "app.bsky.graph.defs#listView"),
-        Quoted::Post => {
-            let post = answer["posts"].get(0)?;
-            let mut view = json!({
-                "$type": "app.bsky.embed.record#viewRecord",
-                "uri": post["uri"],
-                "cid": post["cid"],
-                "author": post["author"],
-                "value": post["record"],
-                "indexedAt": post["indexedAt"],
-            });
-            if let Some(labels) = post.get("labels") {
-                view["labels"] = labels.clone();
+/// What to ask the AppView for before posts are shown: one call for all posts that they quote, one for all feeds, one for each list.
+pub fn questions<'p>(posts: impl Iterator<Item = &'p Value>) -> Vec<Question> {
+    let quoted: BTreeSet<(Kind, &str)> = posts.filter_map(|post| quoted_record(&post["embed"])).collect();
+    let mut questions: Vec<Question> = Vec::new();
+    for (kind, uri) in quoted {
+        let (nsid, name) = match kind {
+            Kind::Post => ("app.bsky.feed.getPosts", "uris"),
+            Kind::FeedGenerator => ("app.bsky.feed.getFeedGenerators", "feeds"),
+            Kind::List => ("app.bsky.graph.getList", "list"),
+        };
+        match questions.last_mut() {
+            Some(last) if last.kind == kind && kind != Kind::List => last.params.push((name, uri.to_owned())),
+            _ => questions.push(Question {
+                nsid,
+                params: vec![(name, uri.to_owned())],
+                kind,
+            }),
+        }
+    }
+    questions
+}
+
+impl Quoted {
+    /// Takes note of the answer to a question; of none if there was none in time.
+    pub fn learn(&mut self, question: &Question, answer: Option<&Value>) {
+        let Some(answer) = answer else {
+            let unknown = question.params.iter().map(|(_, uri)| (uri.clone(), Known::Nothing));
+            return self.0.extend(unknown);
+        };
+        let (views, show): (_, fn(&Value) -> Option<Value>) = match question.kind {
+            Kind::Post => (answer["posts"].as_array().cloned(), quoted_post),
+            Kind::FeedGenerator => (answer["feeds"].as_array().cloned(), |view| {
+                typed(view, "app.bsky.feed.defs#generatorView")
+            }),
+            Kind::List => (Some(vec![answer["list"].clone()]), |view| {
+                typed(view, "app.bsky.graph.defs#listView")
+            }),
+        };
+        for view in views.unwrap_or_default() {
+            if let (Some(uri), Some(shown)) = (view["uri"].as_str(), show(&view)) {
+                self.0.insert(uri.to_owned(), Known::View(shown));
             }
-            if let Some(embed) = post.get("embed") {
-                view["embeds"] = json!([embed]);
-            }
-            Some(view)
         }
     }
 }
 
-/// The view of a post's embed. `quoted` is the view of what it quotes, if there is one. None for what we do not know.
-pub fn view(embed: &Value, quoted: Option<Value>, did: &Did, images: &ImageUrls) -> Option<Value> {
+fn typed(view: &Value, name: &str) -> Option<Value> {
+    let mut view = view.as_object()?.clone();
+    view.insert("$type".to_owned(), name.into());
+    Some(Value::Object(view))
+}
+
+fn quoted_post(post: &Value) -> Option<Value> {
+    let mut view = json!({
+        "$type": "app.bsky.embed.record#viewRecord",
+        "uri": post["uri"],
+        "cid": post["cid"],
+        "author": post["author"],
+        "value": post["record"],
+        "indexedAt": post["indexedAt"],
+    });
+    copy(post, &mut view, "labels");
+    if let Some(embed) = post.get("embed") {
+        view["embeds"] = json!([embed]);
+    }
+    Some(view)
+}
+
+/// The view of a post's embed. None for what we do not know, and for a quoted record of which the AppView said nothing in time.
+pub fn view(embed: &Value, quoted: &Quoted, did: &Did, images: &ImageUrls) -> Option<Value> {
     match embed["$type"].as_str()? {
-        RECORD => Some(record_view(embed, quoted)),
-        RECORD_WITH_MEDIA => Some(json!({
-            "$type": "app.bsky.embed.recordWithMedia#view",
-            "media": media_view(&embed["media"], did, images)?,
-            "record": record_view(&embed["record"], quoted),
-        })),
+        RECORD => record_view(embed, quoted),
+        RECORD_WITH_MEDIA => {
+            let media = media_view(&embed["media"], did, images)?;
+            Some(match record_view(&embed["record"], quoted) {
+                Some(record) => json!({
+                    "$type": "app.bsky.embed.recordWithMedia#view",
+                    "media": media,
+                    "record": record,
+                }),
+                None => media,
+            })
+        }
         _ => media_view(embed, did, images),
     }
 }
@@ -151,24 +188,31 @@ fn video_view(embed: &Value, did: &Did, images: &ImageUrls) -> Option<Value> {
     Some(view)
 }
 
-fn record_view(embed: &Value, quoted: Option<Value>) -> Value {
-    let not_found = || {
-        json!({
-            "$type": "app.bsky.embed.record#viewNotFound",
-            "uri": embed["record"]["uri"],
-            "notFound": true,
-        })
+fn record_view(embed: &Value, quoted: &Quoted) -> Option<Value> {
+    let uri = &embed["record"]["uri"];
+    let record = match uri.as_str().and_then(|uri| quoted.0.get(uri)) {
+        Some(Known::View(view)) => view.clone(),
+        Some(Known::Nothing) => return None,
+        None => json!({"$type": "app.bsky.embed.record#viewNotFound", "uri": uri, "notFound": true}),
     };
-    json!({"$type": "app.bsky.embed.record#view", "record": quoted.unwrap_or_else(not_found)})
+    Some(json!({"$type": "app.bsky.embed.record#view", "record": record}))
 }
 
-fn quoted_uri(embed: &Value) -> Option<&str> {
+/// The record that a post quotes, if the AppView can be asked for its kind.
+fn quoted_record(embed: &Value) -> Option<(Kind, &str)> {
     let embed = match embed["$type"].as_str()? {
         RECORD => embed,
         RECORD_WITH_MEDIA => &embed["record"],
         _ => return None,
     };
-    embed["record"]["uri"].as_str()
+    let uri = embed["record"]["uri"].as_str()?;
+    let kind = match uri.parse::<AtUri>().ok()?.collection()?.as_str() {
+        "app.bsky.feed.post" => Kind::Post,
+        "app.bsky.feed.generator" => Kind::FeedGenerator,
+        "app.bsky.graph.list" => Kind::List,
+        _ => return None,
+    };
+    Some((kind, uri))
 }
 
 fn copy(from: &Value, to: &mut Value, name: &str) {
@@ -182,6 +226,56 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+
+    const POST: &str = "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/a";
+
+    fn quote(uri: &str) -> Value {
+        json!({"$type": RECORD, "record": {"uri": uri, "cid": "x"}})
+    }
+
+    #[test]
+    fn what_posts_quote_is_asked_for_at_once() {
+        let uri = |kind: &str, rkey: &str| format!("at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.{kind}/{rkey}");
+        let uris = [
+            ("feed.post", "b"),
+            ("graph.list", "a"),
+            ("feed.generator", "a"),
+            ("feed.post", "a"),
+            ("graph.list", "b"),
+            ("feed.post", "b"),
+            ("graph.starterpack", "a"),
+        ];
+        let posts: Vec<Value> = uris
+            .iter()
+            .map(|(kind, rkey)| json!({"embed": quote(&uri(kind, rkey))}))
+            .collect();
+        let questions = questions(posts.iter());
+        let asked: Vec<(&str, usize)> = questions.iter().map(|one| (one.nsid, one.params.len())).collect();
+        let expected = [
+            ("app.bsky.feed.getPosts", 2),
+            ("app.bsky.feed.getFeedGenerators", 1),
+            ("app.bsky.graph.getList", 1),
+            ("app.bsky.graph.getList", 1),
+        ];
+        assert_eq!(asked, expected);
+        let (did, images) = (
+            "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+            ImageUrls {
+                pattern: None,
+                own_url: String::new(),
+            },
+        );
+        let mut quoted = Quoted::default();
+        let known = json!({"posts": [{"uri": uri("feed.post", "b"), "record": {"text": "b"}}]});
+        quoted.learn(&questions[0], Some(&known));
+        quoted.learn(&questions[1], None);
+        let show =
+            |kind, rkey| view(&quote(&uri(kind, rkey)), &quoted, &did, &images).map(|view| view["record"].clone());
+        assert_eq!(show("feed.post", "b").unwrap()["value"]["text"], "b");
+        assert_eq!(show("feed.post", "a").unwrap()["notFound"], true, "it has none");
+        assert_eq!(show("graph.starterpack", "a").unwrap()["notFound"], true);
+        assert_eq!(show("feed.generator", "a"), None, "it said nothing");
+    }
 
     #[test]
     fn videos_and_galleries_have_views() {
@@ -203,14 +297,18 @@ mod tests {
             "aspectRatio": ratio,
             "presentation": "gif",
         });
-        assert_eq!(view(&video, None, &did, &images), Some(video_view.clone()));
-        let quote = json!({"record": {"uri": "at://did:plc:a/b.c.d/e", "cid": "x"}});
-        let both = json!({"$type": RECORD_WITH_MEDIA, "record": quote, "media": video});
-        let both = view(&both, Some(json!({"$type": "x"})), &did, &images).unwrap();
+        let nothing = Quoted::default();
+        assert_eq!(view(&video, &nothing, &did, &images), Some(video_view.clone()));
+        let both = json!({"$type": RECORD_WITH_MEDIA, "record": quote(POST), "media": video});
+        let shown = view(&both, &nothing, &did, &images).unwrap();
         assert_eq!(
-            (&both["media"], &both["record"]["record"]["$type"]),
-            (&video_view, &json!("x"))
+            (&shown["media"], &shown["record"]["record"]["notFound"]),
+            (&video_view, &json!(true))
         );
+        let mut unanswered = Quoted::default();
+        let question = &questions([json!({"embed": both})].iter())[0];
+        unanswered.learn(question, None);
+        assert_eq!(view(&both, &unanswered, &did, &images), Some(video_view));
         let gallery =
             json!({"$type": GALLERY, "items": [{"$type": "x", "image": blob, "alt": "a", "aspectRatio": ratio}]});
         let gallery_view = json!({"$type": "app.bsky.embed.gallery#view", "items": [{
@@ -220,7 +318,7 @@ mod tests {
             "alt": "a",
             "aspectRatio": ratio,
         }]});
-        assert_eq!(view(&gallery, None, &did, &images), Some(gallery_view));
+        assert_eq!(view(&gallery, &nothing, &did, &images), Some(gallery_view));
         // Records are valid before they come here; nothing breaks if one is not.
         for odd in [
             json!(null),
@@ -228,7 +326,7 @@ mod tests {
             json!({"$type": VIDEO}),
             json!({"$type": IMAGES, "images": [{}]}),
         ] {
-            assert_eq!(view(&odd, None, &did, &images), None, "{odd}");
+            assert_eq!(view(&odd, &nothing, &did, &images), None, "{odd}");
         }
     }
 }

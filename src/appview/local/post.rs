@@ -3,11 +3,12 @@
 use atproto_data::Did;
 use serde_json::{Value, json};
 
+use super::LocalRecord;
+use super::embed::{self, Quoted};
 use super::images::ImageUrls;
-use super::{LocalRecord, embed};
 
 /// The view of a post that nobody has had time to like (`app.bsky.feed.defs#postView`).
-pub fn view(post: &LocalRecord, author: &Value, quoted: Option<Value>, did: &Did, images: &ImageUrls) -> Value {
+pub fn view(post: &LocalRecord, author: &Value, quoted: &Quoted, did: &Did, images: &ImageUrls) -> Value {
     let mut view = json!({
         "uri": post.uri,
         "cid": post.cid,

@@ -1,22 +1,29 @@
 //! Answers of an AppView that has not seen yet what the account just wrote: they are brought up to date here.
 
+use std::time::Duration;
+
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
+use futures_util::future::join_all;
 use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
 
 use crate::account::Account;
 use crate::app::App;
-use crate::appview::local::{LocalRecord, LocalRecords, PROFILES, embed, post, profile, valid_json};
-use crate::appview::{Outgoing, REPO_REV, passed_on};
+use crate::appview::local::embed::{Quoted, questions};
+use crate::appview::local::{LocalRecord, LocalRecords, PROFILES, post, profile, valid_json};
+use crate::appview::{Outgoing, REPO_REV, ReadAnswer, passed_on, too_slow, work_on};
 use crate::server::respond::JSON;
 use crate::server::{Params, XrpcError, XrpcResult};
 use crate::xrpc::proxy::{ask_as, method, token};
 
 /// How far behind the AppView is, in ms.
 const LAG: HeaderName = HeaderName::from_static("atproto-upstream-lag");
-/// The most embedded records that the AppView is asked for on the way to one answer.
-const MAX_QUESTIONS: usize = 10;
+/// How long what is asked for on the way to one answer may take, all together.
+const TIME_FOR_QUESTIONS: Duration = Duration::from_millis(2_500);
+/// The largest answer to one of them, in bytes.
+const MAX_ANSWER: u64 = 1 << 20;
 
 /// The AppView's answer to a call.
 pub(super) enum Asked<'a> {
@@ -28,14 +35,34 @@ pub(super) enum Asked<'a> {
 
 /// An answer that lacks something of the account's.
 pub(super) struct Behind<'a> {
-    /// The answer.
+    /// The answer: none where the AppView knows nothing at all of what it was asked for.
     pub(super) body: Value,
     /// What the AppView has not seen.
     pub(super) local: LocalRecords,
     app: &'a App,
     parts: &'a Parts,
     account: &'a Account,
-    headers: HeaderMap,
+    /// What the AppView answered, without its JSON.
+    answer: Option<ReadAnswer>,
+    /// Until then the AppView may be asked more.
+    until: Instant,
+}
+
+/// Passes a call on for an account, and lets `add` put in what the answer lacks.
+pub(super) async fn up_to_date(
+    app: &App,
+    parts: &Parts,
+    account: &Account,
+    nsid: &str,
+    add: impl AsyncFnOnce(&mut Behind<'_>) -> Result<(), XrpcError>,
+) -> XrpcResult {
+    match ask(app, parts, account, nsid).await? {
+        Asked::Current(answer) => Ok(answer),
+        Asked::Behind(mut behind) => {
+            add(&mut behind).await?;
+            behind.respond().await
+        }
+    }
 }
 
 /// Passes a call on for an account and finds out whether the answer lacks something.
@@ -53,12 +80,8 @@ pub(super) async fn ask<'a>(
     if local.is_empty() {
         return app.appview.pass_on(reply).map(Asked::Current);
     }
-    let answer = app.appview.read(reply).await?;
-    let body = answer
-        .body
-        .as_deref()
-        .and_then(|body| serde_json::from_slice(body).ok());
-    let Some(body) = body else {
+    let mut answer = app.appview.read(reply, u64::MAX).await?;
+    let Some(body) = answer.json.take() else {
         return Ok(Asked::Current(answer.unchanged()));
     };
     Ok(Asked::Behind(Behind {
@@ -67,7 +90,8 @@ pub(super) async fn ask<'a>(
         app,
         parts,
         account,
-        headers: answer.headers_besides_body(),
+        answer: Some(answer),
+        until: Instant::now() + TIME_FOR_QUESTIONS,
     }))
 }
 
@@ -85,7 +109,8 @@ pub(super) async fn behind_error<'a>(
         app,
         parts,
         account,
-        headers: HeaderMap::new(),
+        answer: None,
+        until: Instant::now() + TIME_FOR_QUESTIONS,
     })
 }
 
@@ -95,63 +120,76 @@ pub(super) fn is_first_page(params: &Params) -> Result<bool, XrpcError> {
 }
 
 impl Behind<'_> {
-    /// The posts as the AppView would show them.
+    /// The posts as the AppView would show them. A quoted record that it does not give in time is left out.
     pub(super) async fn views(&self, posts: &[&LocalRecord]) -> Vec<Value> {
         let (did, images) = (&self.account.did, self.app.appview.images());
-        let author = self.author().await;
-        let mut views = Vec::with_capacity(posts.len());
-        let mut questions = 0;
-        for post in posts {
-            let quoted = match embed::question(&post.value) {
-                Some(question) if questions < MAX_QUESTIONS => {
-                    questions += 1;
-                    self.quoted(&question).await
-                }
-                _ => None,
-            };
-            views.push(post::view(post, &author, quoted, did, images));
-        }
-        views
+        let (author, quoted) = tokio::join!(self.author(), self.quoted(posts));
+        posts
+            .iter()
+            .map(|post| post::view(post, &author, &quoted, did, images))
+            .collect()
     }
 
-    /// Asks the AppView something more in the account's name; none if it does not answer usefully.
+    async fn quoted(&self, posts: &[&LocalRecord]) -> Quoted {
+        let questions = questions(posts.iter().map(|post| &post.value));
+        let answers = join_all(questions.iter().map(async |question| {
+            let params: Vec<(&str, &str)> = question
+                .params
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()))
+                .collect();
+            self.ask(question.nsid, &params).await
+        }));
+        let mut quoted = Quoted::default();
+        for (question, answer) in questions.iter().zip(answers.await) {
+            quoted.learn(question, answer.as_ref());
+        }
+        quoted
+    }
+
+    /// Asks the AppView something more in the account's name; none if it does not answer usefully in time.
     pub(super) async fn ask(&self, nsid: &str, params: &[(&str, &str)]) -> Option<Value> {
+        let asked = timeout_at(self.until, self.ask_at_leisure(nsid, params)).await;
+        let asked = asked.unwrap_or_else(|_| Err(too_slow()));
+        asked
+            .inspect_err(|error| tracing::info!(%error, nsid, "an answer goes without what the AppView knows"))
+            .ok()?
+    }
+
+    async fn ask_at_leisure(&self, nsid: &str, params: &[(&str, &str)]) -> Result<Option<Value>, XrpcError> {
         let appview = &self.app.appview;
-        let nsid = method(nsid).ok()?;
-        let service = appview.service(&self.parts.headers, nsid.as_str()).await.ok()?;
+        let (nsid, did) = (method(nsid)?, &self.account.did);
+        let service = appview.service(&self.parts.headers, nsid.as_str()).await?;
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(params)
             .finish();
         let call = Outgoing {
-            verb: axum::http::Method::GET,
+            verb: Method::GET,
             nsid: &nsid,
             query: Some(&query),
             headers: passed_on(&self.parts.headers, appview.encoding()),
-            token: Some(
-                token(self.app, &self.account.did, service.did.as_str(), &nsid)
-                    .await
-                    .ok()?,
-            ),
+            token: Some(token(self.app, did, service.did.as_str(), &nsid).await?),
+            caller: Some(did),
         };
-        let reply = appview.call(&service, &call).await.ok()?;
-        serde_json::from_slice(&appview.read(reply).await.ok()?.body?).ok()
+        let reply = appview.call(&service, &call).await?;
+        Ok(appview.read(reply, MAX_ANSWER).await?.json)
     }
 
     /// The answer, with what it lacked.
-    pub(super) fn respond(self) -> XrpcResult {
-        let body = serde_json::to_vec(&self.body).map_err(|error| XrpcError::internal(&error))?;
-        let mut response = (self.headers, body).into_response();
+    pub(super) async fn respond(self) -> XrpcResult {
+        let answer = self.answer.as_ref();
+        let headers = answer.map(ReadAnswer::headers_besides_body).unwrap_or_default();
+        let length = answer.map_or(0, ReadAnswer::length);
+        let json = self.body;
+        let body = work_on(length, move || serde_json::to_vec(&json)).await?;
+        let body = body.map_err(|error| XrpcError::internal(&error))?;
+        let mut response = (headers, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, JSON);
         if let Some(lag) = self.local.lag_millis(self.app.now_micros()) {
             headers.insert(LAG, HeaderValue::from(lag));
         }
         Ok(response)
-    }
-
-    async fn quoted(&self, question: &embed::Question) -> Option<Value> {
-        let answer = self.ask(question.nsid, &[(question.parameter, &question.uri)]).await?;
-        embed::quoted(question, &answer)
     }
 
     /// The account as the author of its posts.

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::appview::local::profile::{Detail, update};
 use crate::server::{Access, Auth, Method, XrpcResult};
 use crate::xrpc::Call;
-use crate::xrpc::app_bsky::read_after_write::{Asked, ask};
+use crate::xrpc::app_bsky::read_after_write::up_to_date;
 
 const NSID: &str = "app.bsky.actor.getProfiles";
 
@@ -18,15 +18,15 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
-    let mut behind = match ask(&app, &call.parts, account, NSID).await? {
-        Asked::Current(answer) => return Ok(answer),
-        Asked::Behind(behind) => behind,
-    };
-    if let Some(profile) = &behind.local.profile {
-        let views = behind.body.get_mut("profiles").and_then(Value::as_array_mut);
-        for view in views.into_iter().flatten() {
-            update(view, &account.did, &profile.value, app.appview.images(), Detail::Full);
+    up_to_date(&app, &call.parts, account, NSID, async |behind| {
+        if let Some(profile) = &behind.local.profile {
+            let (did, images) = (&account.did, app.appview.images());
+            let views = behind.body.get_mut("profiles").and_then(Value::as_array_mut);
+            for view in views.into_iter().flatten() {
+                update(view, did, &profile.value, images, Detail::Full);
+            }
         }
-    }
-    behind.respond()
+        Ok(())
+    })
+    .await
 }

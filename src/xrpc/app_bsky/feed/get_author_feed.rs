@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::appview::local::feed;
 use crate::server::{Access, Auth, Method, XrpcResult};
 use crate::xrpc::Call;
-use crate::xrpc::app_bsky::read_after_write::{Asked, ask, is_first_page};
+use crate::xrpc::app_bsky::read_after_write::{is_first_page, up_to_date};
 
 const NSID: &str = "app.bsky.feed.getAuthorFeed";
 
@@ -19,29 +19,25 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 });
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let actor = call.params.optional_str("actor")?;
+    let filter = call.params.optional_str("filter")?.unwrap_or_default();
     let account = &call.caller.access()?.account;
-    let mut behind = match ask(&app, &call.parts, account, NSID).await? {
-        Asked::Current(answer) => return Ok(answer),
-        Asked::Behind(behind) => behind,
-    };
-    if !call
-        .params
-        .optional_str("actor")?
-        .is_some_and(|actor| is_own(actor, account))
-    {
-        return behind.respond();
-    }
-    if let Some(profile) = &behind.local.profile {
-        feed::update_authors(&mut behind.body, &account.did, &profile.value, app.appview.images());
-    }
-    if is_first_page(&call.params)? {
-        let filter = call.params.optional_str("filter")?.unwrap_or_default();
-        let mut missing = feed::missing(&behind.body, &behind.local.posts);
-        missing.retain(|post| belongs(filter, &post.value, &account.did));
-        let views = behind.views(&missing).await;
-        feed::insert(&mut behind.body, views);
-    }
-    behind.respond()
+    up_to_date(&app, &call.parts, account, NSID, async |behind| {
+        if !actor.is_some_and(|actor| is_own(actor, account)) {
+            return Ok(());
+        }
+        if let Some(profile) = &behind.local.profile {
+            feed::update_authors(&mut behind.body, &account.did, &profile.value, app.appview.images());
+        }
+        if is_first_page(&call.params)? {
+            let mut missing = feed::missing(&behind.body, &behind.local.posts);
+            missing.retain(|post| belongs(filter, &post.value, &account.did));
+            let views = behind.views(&missing).await;
+            feed::insert(&mut behind.body, views);
+        }
+        Ok(())
+    })
+    .await
 }
 
 fn is_own(actor: &str, account: &Account) -> bool {

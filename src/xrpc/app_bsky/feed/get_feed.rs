@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use atproto_data::{AtUri, Did};
 use axum::http::{HeaderMap, Method as Verb};
-use serde_json::Value;
 
 use crate::app::App;
 use crate::appview::{Encoding, Outgoing, Service, passed_on};
@@ -16,6 +15,8 @@ const NSID: &str = "app.bsky.feed.getFeed";
 /// What the AppView asks the generator for with our token.
 const SKELETON: &str = "app.bsky.feed.getFeedSkeleton";
 const GET_RECORD: &str = "com.atproto.repo.getRecord";
+/// The largest record of a feed that is read, in bytes of JSON: four times the largest record there can be.
+const MAX_RECORD: u64 = 4 << 20;
 
 pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::STANDARD), |app, call| {
     Box::pin(handle(app, call))
@@ -25,14 +26,20 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did = &call.caller.access()?.account.did;
     let feed: AtUri = call.params.required("feed")?;
     let service = app.appview.service(call.headers(), NSID).await?;
-    let generator = generator(&app, call.headers(), &service, &feed).await?;
+    let generator = generator(&app, &call.parts.headers, did, &service, &feed).await?;
     let token = token(&app, did, generator.as_str(), &method(SKELETON)?).await?;
-    let response = ask(&app, &call.parts, &method(NSID)?, &service, Some(token)).await?;
+    let response = ask(&app, &call.parts, &method(NSID)?, &service, Some((did, token))).await?;
     app.appview.pass_on(response)
 }
 
 /// The DID of a feed's generator, from the feed's record as the AppView knows it.
-async fn generator(app: &App, client: &HeaderMap, service: &Service, feed: &AtUri) -> Result<Did, XrpcError> {
+async fn generator(
+    app: &App,
+    client: &HeaderMap,
+    caller: &Did,
+    service: &Service,
+    feed: &AtUri,
+) -> Result<Did, XrpcError> {
     let unknown = || XrpcError::bad_request("UnknownFeed", "could not resolve feed did");
     let (Some(collection), Some(rkey)) = (feed.collection(), feed.rkey()) else {
         return Err(unknown());
@@ -48,10 +55,10 @@ async fn generator(app: &App, client: &HeaderMap, service: &Service, feed: &AtUr
         query: Some(&query),
         headers: passed_on(client, Encoding::Readable),
         token: None,
+        caller: Some(caller),
     };
     let response = app.appview.call(service, &request).await?;
-    let record = app.appview.read(response).await?.body.ok_or_else(unknown)?;
-    let record: Value = serde_json::from_slice(&record).map_err(|_| unknown())?;
+    let record = app.appview.read(response, MAX_RECORD).await?.json.ok_or_else(unknown)?;
     record["value"]["did"]
         .as_str()
         .and_then(|did| did.parse().ok())

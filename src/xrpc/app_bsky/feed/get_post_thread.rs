@@ -36,7 +36,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         add_replies(&behind, &mut whole).await;
         behind.body["thread"] = whole;
     }
-    behind.respond()
+    behind.respond().await
 }
 
 /// The post asked for, if it is one of the account's own and the AppView says that there is none.
@@ -63,7 +63,7 @@ async fn rebuild(behind: Option<Behind<'_>>, uri: &str, params: &Params) -> Opti
         whole.remove("parent");
     }
     behind.body = json!({"thread": whole});
-    Some(behind.respond())
+    Some(behind.respond().await)
 }
 
 /// Puts the account's newest replies where they belong.

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::appview::local::feed;
 use crate::server::{Access, Auth, Method, XrpcResult};
 use crate::xrpc::Call;
-use crate::xrpc::app_bsky::read_after_write::{Asked, ask, is_first_page};
+use crate::xrpc::app_bsky::read_after_write::{is_first_page, up_to_date};
 
 const NSID: &str = "app.bsky.feed.getTimeline";
 
@@ -16,14 +16,13 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
-    let mut behind = match ask(&app, &call.parts, account, NSID).await? {
-        Asked::Current(answer) => return Ok(answer),
-        Asked::Behind(behind) => behind,
-    };
-    if is_first_page(&call.params)? {
-        let missing = feed::missing(&behind.body, &behind.local.posts);
-        let views = behind.views(&missing).await;
-        feed::insert(&mut behind.body, views);
-    }
-    behind.respond()
+    up_to_date(&app, &call.parts, account, NSID, async |behind| {
+        if is_first_page(&call.params)? {
+            let missing = feed::missing(&behind.body, &behind.local.posts);
+            let views = behind.views(&missing).await;
+            feed::insert(&mut behind.body, views);
+        }
+        Ok(())
+    })
+    .await
 }

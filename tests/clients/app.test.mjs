@@ -2,10 +2,14 @@
 import assert from 'node:assert/strict'
 import { before, describe, test } from 'node:test'
 import { AtpAgent } from '@atproto/api'
-import { APPVIEW_URL, PDS_URL, createAccount, post, rkeyOf, xrpc, xrpcError } from './network.mjs'
+import { APPVIEW_URL, MAIL_URL, PDS_URL, createAccount, mailWithCode, post, rkeyOf, xrpc, xrpcError } from './network.mjs'
 
 const serviceDid = APPVIEW_URL && `did:web:${encodeURIComponent(new URL(APPVIEW_URL).host)}`
 const skip = !APPVIEW_URL && 'APPVIEW_URL is not set'
+const withoutMail = !MAIL_URL && 'MAIL_URL is not set'
+const LABELER = 'did:plc:ar7c4by46qjdydhdevvrndac'
+/** The app's field for mailed codes takes nothing else. */
+const CODE = /^[A-Z2-7]{5}-[A-Z2-7]{5}$/
 const createdAt = new Date().toISOString()
 
 let alice, app, chat
@@ -14,7 +18,7 @@ before(async () => {
   if (skip) return
   app = alice.agent.withProxy('bsky_appview', serviceDid)
   chat = alice.agent.withProxy('bsky_chat', serviceDid)
-  app.configureLabelers(['did:plc:ar7c4by46qjdydhdevvrndac'])
+  app.configureLabelers([LABELER])
 })
 
 /** Tells the AppView up to which rev it has seen an account's repo. */
@@ -56,9 +60,23 @@ describe('signing in', () => {
     const { body } = await xrpc('POST', 'com.atproto.server.refreshSession', { token: alice.agent.session.refreshJwt })
     assert.equal(body.emailConfirmed, false)
     assert.equal(body.did, alice.did)
+    // From now on the app asks the server that this names.
+    const pds = body.didDoc.service.find((service) => service.id.endsWith('#atproto_pds'))
+    assert.equal(pds.serviceEndpoint, PDS_URL)
+    assert.equal(alice.agent.pdsUrl?.origin ?? new URL(PDS_URL).origin, new URL(PDS_URL).origin)
     await alice.agent.resumeSession({ ...alice.agent.session, ...body })
     const { data } = await alice.agent.com.atproto.temp.checkSignupQueue()
     assert.equal(data.activated, true)
+  })
+
+  test('whoever signed out, or comes with an old token, is told so that the app signs out or refreshes', async () => {
+    const { agent } = await createAccount('gone')
+    const { accessJwt, refreshJwt } = agent.session
+    await agent.logout()
+    const refreshed = await xrpc('POST', 'com.atproto.server.refreshSession', { token: refreshJwt })
+    assert.deepEqual([refreshed.status, refreshed.body.error], [400, 'ExpiredToken'])
+    const asked = await xrpc('GET', 'com.atproto.server.getSession', { token: accessJwt })
+    assert.deepEqual([asked.status, asked.body.error], [400, 'ExpiredToken'])
   })
 
   test('the birth date gate opens and stays open', async () => {
@@ -82,28 +100,40 @@ describe('what the AppView answers', { skip }, () => {
     ['getProfiles', () => app.app.bsky.actor.getProfiles({ actors: [alice.did, alice.handle] })],
     ['searchActorsTypeahead', () => app.app.bsky.actor.searchActorsTypeahead({ q: 'a', limit: 8 })],
     ['ageassurance.getState', () => app.app.bsky.ageassurance.getState({ countryCode: 'DE' })],
+    ['createDraft', () => app.app.bsky.draft.createDraft({ draft: { posts: [{ text: 'later' }] } })],
+    ['updateDraft', () => app.app.bsky.draft.updateDraft({ draft: { id: '3jzfcijpj2z2a', draft: { posts: [{ text: 'much later' }] } } })],
+    ['deleteDraft', () => app.app.bsky.draft.deleteDraft({ id: '3jzfcijpj2z2a' })],
     ['getDrafts', () => app.app.bsky.draft.getDrafts()],
     ['getTimeline', () => app.app.bsky.feed.getTimeline({ limit: 30 })],
     ['getFeed', () => app.app.bsky.feed.getFeed({ feed: `at://${alice.did}/app.bsky.feed.generator/cats` })],
     ['getAuthorFeed', () => app.app.bsky.feed.getAuthorFeed({ actor: alice.did, filter: 'posts_and_author_threads' })],
+    ['getActorLikes', () => app.app.bsky.feed.getActorLikes({ actor: alice.did })],
     ['getPosts', () => app.app.bsky.feed.getPosts({ uris: [`at://${alice.did}/app.bsky.feed.post/3jzfcijpj2z2a`] })],
     ['getFeedGenerators', () => app.app.bsky.feed.getFeedGenerators({ feeds: [`at://${alice.did}/app.bsky.feed.generator/cats`] })],
     ['searchPostsV2', () => app.app.bsky.feed.searchPostsV2({ query: 'a' })],
     ['getFollows', () => app.app.bsky.graph.getFollows({ actor: alice.did })],
     ['getSuggestedFollowsByActor', () => app.app.bsky.graph.getSuggestedFollowsByActor({ actor: alice.did })],
-    ['getServices', () => app.app.bsky.labeler.getServices({ dids: ['did:plc:ar7c4by46qjdydhdevvrndac'], detailed: true })],
+    ['getServices', () => app.app.bsky.labeler.getServices({ dids: [LABELER], detailed: true })],
     ['listNotifications', () => app.app.bsky.notification.listNotifications({ limit: 30 })],
+    ['getUnreadCount', () => app.app.bsky.notification.getUnreadCount()],
+    ['muteActor', () => app.app.bsky.graph.muteActor({ actor: LABELER })],
+    ['muteThread', () => app.app.bsky.graph.muteThread({ root: `at://${alice.did}/app.bsky.feed.post/3jzfcijpj2z2a` })],
     ['updateSeen', () => app.app.bsky.notification.updateSeen({ seenAt: createdAt })],
     ['getConfig', () => app.app.bsky.unspecced.getConfig()],
     ['getPostThreadV2', () => app.app.bsky.unspecced.getPostThreadV2({ anchor: `at://${alice.did}/app.bsky.feed.post/3jzfcijpj2z2a` })],
     ['getOnboardingSuggestedStarterPacks', () => app.app.bsky.unspecced.getOnboardingSuggestedStarterPacks()],
     ['getSuggestedOnboardingUsers', () => app.app.bsky.unspecced.getSuggestedOnboardingUsers()],
     ['createBookmark', () => app.app.bsky.bookmark.createBookmark({ uri: `at://${alice.did}/app.bsky.feed.post/3jzfcijpj2z2a`, cid: 'bafyreidexj7uphrejptmovciauxfyxoigs2pylxegnzpruduihgpyqczw4' })],
+    ['getBookmarks', () => app.app.bsky.bookmark.getBookmarks({ limit: 40 })],
+    ['deleteBookmark', () => app.app.bsky.bookmark.deleteBookmark({ uri: `at://${alice.did}/app.bsky.feed.post/3jzfcijpj2z2a` })],
     ['registerPush', () => alice.agent.app.bsky.notification.registerPush({ serviceDid, token: 't', platform: 'web', appId: 'xyz.blueskyweb.app' })],
+    ['unregisterPush', () => alice.agent.app.bsky.notification.unregisterPush({ serviceDid, token: 't', platform: 'web', appId: 'xyz.blueskyweb.app' })],
     ['convo.getLog', () => chat.chat.bsky.convo.getLog({})],
     ['convo.getUnreadCounts', () => chat.chat.bsky.convo.getUnreadCounts()],
     ['convo.listConvos', () => chat.chat.bsky.convo.listConvos({ limit: 20 })],
     ['convo.getConvoAvailability', () => chat.chat.bsky.convo.getConvoAvailability({ members: [alice.did] })],
+    ['convo.getConvo', () => chat.chat.bsky.convo.getConvo({ convoId: '1' })],
+    ['convo.sendMessage', () => chat.chat.bsky.convo.sendMessage({ convoId: '1', message: { text: 'hello' } })],
     ['chat actor.getStatus', () => chat.chat.bsky.actor.getStatus()],
   ]
   for (const [name, call] of calls) {
@@ -113,9 +143,26 @@ describe('what the AppView answers', { skip }, () => {
     })
   }
 
+  test('labelers, languages and topics reach it, and nothing else of the app', async () => {
+    const headers = { 'accept-language': 'de,en', 'x-bsky-topics': 'a,b', 'x-bsky-is-beta-user': 'true', cookie: 'a=b' }
+    const answer = await app.app.bsky.feed.getTimeline({ limit: 1 }, { headers })
+    const arrived = await fetch(`${APPVIEW_URL}/headers?did=${alice.did}`).then((response) => response.json())
+    assert.match(arrived['atproto-accept-labelers'], new RegExp(LABELER))
+    assert.equal(answer.headers['atproto-content-labelers'], arrived['atproto-accept-labelers'])
+    assert.deepEqual([arrived['accept-language'], arrived['x-bsky-topics']], ['de,en', 'a,b'])
+    for (const name of ['cookie', 'atproto-proxy', 'x-bsky-is-beta-user', 'origin']) assert.equal(arrived[name], undefined)
+    assert.notEqual(arrived.authorization, `Bearer ${alice.agent.session.accessJwt}`)
+  })
+
+  test('a refusal of its arrives as such', async () => {
+    await assert.rejects(app.app.bsky.actor.getProfile({ actor: 'nobody.test' }), { ...xrpcError(400, 'InvalidRequest'), message: 'Profile not found' })
+    await assert.rejects(chat.chat.bsky.convo.leaveConvo({ convoId: '1' }), xrpcError(404, 'XRPCNotSupported'))
+  })
+
   test('resolveHandle is ours, whatever service the app names', async () => {
     const { data } = await app.com.atproto.identity.resolveHandle({ handle: alice.handle })
     assert.equal(data.did, alice.did)
+    assert.equal((await alice.agent.resolveHandle({ handle: alice.handle })).data.did, alice.did)
   })
 
   test('a report goes to the labeler that the app names', async () => {
@@ -141,7 +188,7 @@ describe('posting', () => {
     await alice.agent.com.atproto.repo.applyWrites(writes({ ...post('a reply'), reply }))
     const like = await alice.agent.like(uri, cid)
     await alice.agent.repost(uri, cid)
-    await alice.agent.follow('did:plc:ar7c4by46qjdydhdevvrndac')
+    await alice.agent.follow(LABELER)
     await alice.agent.deleteLike(like.uri)
     await alice.agent.upsertProfile((profile) => ({ ...profile, displayName: 'Alice' }))
     const { data: profile } = await alice.agent.com.atproto.repo.getRecord({ repo: alice.did, collection: 'app.bsky.actor.profile', rkey: 'self' })
@@ -171,8 +218,80 @@ describe('posting', () => {
   })
 })
 
+describe('videos', () => {
+  test('the video service stores them with a token that the app got for it', async () => {
+    const { agent, did } = await createAccount('video')
+    const aud = `did:web:${new URL(PDS_URL).hostname}`
+    const exp = Math.floor(Date.now() / 1000) + 1800
+    const { data } = await agent.com.atproto.server.getServiceAuth({ aud, lxm: 'com.atproto.repo.uploadBlob', exp })
+    const video = Buffer.concat([Buffer.from('000000206674797069736f6d', 'hex'), Buffer.alloc(1000)])
+    const headers = { authorization: `Bearer ${data.token}`, 'content-type': 'video/mp4' }
+    const uploaded = await fetch(`${PDS_URL}/xrpc/com.atproto.repo.uploadBlob`, { method: 'POST', headers, body: video })
+    assert.equal(uploaded.status, 200)
+    const { blob } = await uploaded.json()
+    assert.deepEqual([blob.mimeType, blob.size], ['video/mp4', video.length])
+    const embed = { $type: 'app.bsky.embed.video', video: blob, aspectRatio: { width: 16, height: 9 } }
+    const { uri } = await agent.post({ ...post('a video'), embed })
+    const { data: record } = await agent.com.atproto.repo.getRecord({ repo: did, collection: 'app.bsky.feed.post', rkey: rkeyOf(uri) })
+    assert.equal(record.value.embed.video.mimeType, 'video/mp4')
+    // It is good for nothing else.
+    const other = await xrpc('GET', 'app.bsky.actor.getPreferences', { token: data.token })
+    assert.ok([400, 401].includes(other.status), `${other.status}`)
+  })
+})
+
+describe('mailed codes', { skip: withoutMail }, () => {
+  test('the address is confirmed, by a code or by the link that the app announces', async () => {
+    const { agent, email } = await createAccount('mail')
+    await agent.com.atproto.server.requestEmailConfirmation()
+    const mail = await mailWithCode(email)
+    assert.match(mail.token, CODE)
+    assert.match(mail.text, new RegExp(`https?://[^\\s"]*${mail.token}`))
+    await agent.com.atproto.server.confirmEmail({ email, token: mail.token })
+    assert.equal((await agent.com.atproto.server.getSession()).data.emailConfirmed, true)
+  })
+
+  test('a second factor is switched on without a code, asked for, and switched off', async () => {
+    const { agent, email, handle, password } = await createAccount('factor')
+    await agent.com.atproto.server.requestEmailConfirmation()
+    await agent.com.atproto.server.confirmEmail({ email, token: (await mailWithCode(email)).token })
+    await agent.com.atproto.server.updateEmail({ email, emailAuthFactor: true })
+    const again = new AtpAgent({ service: PDS_URL })
+    const login = { identifier: handle, password, allowTakendown: true }
+    await assert.rejects(again.login({ ...login, authFactorToken: '' }), xrpcError(401, 'AuthFactorTokenRequired'))
+    const { token } = await mailWithCode(email, 2)
+    assert.match(token, CODE)
+    const { data } = await again.login({ ...login, authFactorToken: token })
+    assert.equal(data.emailAuthFactor, true)
+    const { data: update } = await again.com.atproto.server.requestEmailUpdate()
+    assert.equal(update.tokenRequired, true)
+    await again.com.atproto.server.updateEmail({ email, emailAuthFactor: false, token: (await mailWithCode(email, 3)).token })
+    await agent.login(login)
+  })
+
+  test('a new password takes a code, and ends old sessions so that the app signs out', async () => {
+    const { agent, email, handle } = await createAccount('reset')
+    const { refreshJwt } = agent.session
+    await agent.com.atproto.server.requestPasswordReset({ email })
+    await agent.com.atproto.server.resetPassword({ token: (await mailWithCode(email)).token, password: 'another password' })
+    const refreshed = await xrpc('POST', 'com.atproto.server.refreshSession', { token: refreshJwt })
+    assert.deepEqual([refreshed.status, refreshed.body.error], [400, 'ExpiredToken'])
+    await new AtpAgent({ service: PDS_URL }).login({ identifier: handle, password: 'another password' })
+  })
+
+  test('an account is deleted, after its messages', { skip }, async () => {
+    const { agent, did, email, password } = await createAccount('leaver')
+    await agent.com.atproto.server.requestAccountDelete()
+    const { token } = await mailWithCode(email)
+    const { success } = await agent.withProxy('bsky_chat', serviceDid).chat.bsky.actor.deleteAccount()
+    assert.equal(success, true)
+    await agent.com.atproto.server.deleteAccount({ did, password, token })
+    await assert.rejects(agent.com.atproto.repo.describeRepo({ repo: did }), xrpcError(400, 'RepoNotFound'))
+  })
+})
+
 describe('settings', () => {
-  test('app passwords, a new handle, an export, a token for videos', async () => {
+  test('app passwords, a new handle, an export', async () => {
     const { agent, did } = await createAccount('set')
     await agent.com.atproto.server.createAppPassword({ name: 'phone', privileged: false })
     const { data: listed } = await agent.com.atproto.server.listAppPasswords()
@@ -184,10 +303,6 @@ describe('settings', () => {
     assert.equal(body.handle, handle)
     const { headers } = await agent.com.atproto.sync.getRepo({ did }, { headers: { accept: 'application/vnd.ipld.car' } })
     assert.equal(headers['content-type'], 'application/vnd.ipld.car')
-    const aud = `did:web:${new URL(PDS_URL).hostname}`
-    const exp = Math.floor(Date.now() / 1000) + 1800
-    const { data } = await agent.com.atproto.server.getServiceAuth({ aud, lxm: 'com.atproto.repo.uploadBlob', exp })
-    assert.equal(data.token.split('.').length, 3)
   })
 
   test('an account is switched off, and on again after signing in', async () => {
@@ -198,11 +313,5 @@ describe('settings', () => {
     assert.deepEqual([data.active, data.status], [false, 'deactivated'])
     await again.com.atproto.server.activateAccount()
     assert.equal((await again.com.atproto.server.getSession()).data.active, true)
-  })
-
-  test('before an account is deleted, its messages are', { skip }, async () => {
-    const { agent } = await createAccount('leaver')
-    const { success } = await agent.withProxy('bsky_chat', serviceDid).chat.bsky.actor.deleteAccount()
-    assert.equal(success, true)
   })
 })

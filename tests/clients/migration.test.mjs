@@ -3,23 +3,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { AtpAgent } from '@atproto/api'
 import { verifyRepoCar } from '@atproto/repo'
-import { PDS_URL, createInviteCode, identityResolver, newCredentials, post, signingKey } from './network.mjs'
+import { MAIL_URL, PDS_URL, createInviteCode, identityResolver, mailWithCode, newCredentials, post, signingKey } from './network.mjs'
 
 const REFERENCE_URL = process.env.REFERENCE_URL
-const MAIL_URL = process.env.MAIL_URL
 const skip = !REFERENCE_URL && 'NOT RUN: the reference PDS is not installed'
 const PICTURE = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64')
 const POSTS = 25
-
-/** The newest code that was mailed to an address. The mail may come after the answer that announces it. */
-async function mailedCode(address, attempts = 200) {
-  const mails = await fetch(`${MAIL_URL}/mails?to=${encodeURIComponent(address)}`).then((response) => response.json())
-  const token = mails.findLast((mail) => mail.token)?.token
-  if (token) return token
-  assert.ok(attempts > 0, `no mail for ${address}`)
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  return mailedCode(address, attempts - 1)
-}
 
 /** An account with posts, a picture, a profile and preferences. */
 async function settle(service) {
@@ -73,7 +62,7 @@ async function bringData(old, agent, did) {
 async function pointDid(old, agent, email) {
   const { data: credentials } = await agent.com.atproto.identity.getRecommendedDidCredentials()
   await old.com.atproto.identity.requestPlcOperationSignature()
-  const { data } = await old.com.atproto.identity.signPlcOperation({ ...credentials, token: await mailedCode(email) })
+  const { data } = await old.com.atproto.identity.signPlcOperation({ ...credentials, token: (await mailWithCode(email)).token })
   await agent.com.atproto.identity.submitPlcOperation({ operation: data.operation })
 }
 
@@ -139,7 +128,7 @@ describe('an account', { skip }, () => {
     await home.login({ identifier: away.did, password: away.password })
     const { data: car } = await away.agent.com.atproto.sync.getRepo({ did: away.did })
     await home.com.atproto.repo.importRepo(car, { encoding: 'application/vnd.ipld.car' })
-    await fetch(`${MAIL_URL}/mails`, { method: 'DELETE' })
+    await fetch(`${MAIL_URL}/mails?to=${encodeURIComponent(away.email)}`, { method: 'DELETE' })
     await pointDid(away.agent, home, away.email)
     await home.com.atproto.server.activateAccount()
     assert.ok(await latestRev(home, away.did) > rev)

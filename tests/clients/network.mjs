@@ -7,6 +7,8 @@ export const PDS_URL = process.env.PDS_URL
 export const PLC_URL = process.env.PLC_URL
 /** Absent when the tests run against a PDS that was started elsewhere with an unknown AppView. */
 export const APPVIEW_URL = process.env.APPVIEW_URL
+/** Shows the mails that the PDS sent; absent when it was started elsewhere. */
+export const MAIL_URL = process.env.MAIL_URL
 /** What the PDS signs its session tokens with; absent when it was started elsewhere. */
 export const jwtSecret = process.env.PDS_JWT_SECRET
 /** True while the tests are checked against the reference PDS: a few answers of ours are better on purpose. */
@@ -68,4 +70,15 @@ export function rkeyOf(uri) {
 /** For assert.rejects: the error of an XRPC client with this HTTP status and error name. */
 export function xrpcError(status, error) {
   return { status, error }
+}
+
+/** The newest mail with a code to an address, `{token, text}`, once there are `number`: it may come after the answer that announces it. */
+export async function mailWithCode(address, number = 1) {
+  for (let attempts = 0; attempts < 200; attempts += 1) {
+    const mails = await fetch(`${MAIL_URL}/mails?to=${encodeURIComponent(address)}`).then((response) => response.json())
+    const withCode = mails.filter((mail) => mail.token)
+    if (withCode.length >= number) return withCode.at(-1)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error(`no mail for ${address}`)
 }

@@ -73,7 +73,15 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]
 print(*(s.getsockname()[1] for s in sockets))' "$1"
 }
 
-# The reference PDS and a mail sink, if their scripts and packages are here. Both servers mail to the sink.
+# Both servers mail to this sink.
+start_mail() {
+  read -r SMTP_PORT MAIL_HTTP_PORT < <(free_ports 2)
+  export SMTP_PORT MAIL_HTTP_PORT MAIL_URL="http://127.0.0.1:$MAIL_HTTP_PORT"
+  export PDS_EMAIL_SMTP_URL="smtp://127.0.0.1:$SMTP_PORT" PDS_EMAIL_FROM_ADDRESS=noreply@pds.test
+  start mail "$MAIL_URL/mails" "$node" "$here/servers/mail.mjs"
+}
+
+# The reference PDS, if its scripts and packages are here.
 start_reference() {
   local scripts packages
   scripts="$(realpath -m "${REFERENCE_DIR:-$here/../../../shared/reference}")"
@@ -86,11 +94,8 @@ start_reference() {
     echo "NOT RUN: migration.test.mjs: the reference PDS's packages cannot be installed in $packages"
     return
   fi
-  read -r SMTP_PORT MAIL_HTTP_PORT REFERENCE_PORT < <(free_ports 3)
-  export SMTP_PORT MAIL_HTTP_PORT PDS_REFERENCE_DIR="$packages"
-  export MAIL_URL="http://127.0.0.1:$MAIL_HTTP_PORT" REFERENCE_URL="http://localhost:$REFERENCE_PORT"
-  export PDS_EMAIL_SMTP_URL="smtp://127.0.0.1:$SMTP_PORT" PDS_EMAIL_FROM_ADDRESS=noreply@pds.test
-  start mail "$MAIL_URL/mails" "$packages/bin/node" "$scripts/servers/mail.mjs"
+  read -r REFERENCE_PORT < <(free_ports 1)
+  export PDS_REFERENCE_DIR="$packages" REFERENCE_URL="http://localhost:$REFERENCE_PORT"
   mkdir -p "$work/reference/blocks"
   start reference "$REFERENCE_URL/xrpc/_health" env PDS_PORT="$REFERENCE_PORT" PDS_SERVICE_DID=did:web:reference.test \
     PDS_DATA_DIRECTORY="$work/reference" PDS_BLOBSTORE_DISK_LOCATION="$work/reference/blocks" \
@@ -109,7 +114,7 @@ start_network() {
   export PDS_DATA_DIRECTORY="$work/data" PDS_BLOBSTORE_DISK_LOCATION="$work/data/blocks"
   export PDS_DID_PLC_URL="$PLC_URL" PDS_SERVICE_HANDLE_DOMAINS=.test PDS_INVITE_REQUIRED=true
   export PDS_BSKY_APP_VIEW_URL="$APPVIEW_URL" PDS_BSKY_APP_VIEW_DID="did:web:localhost%3A$APPVIEW_PORT"
-  export PDS_DISABLE_SSRF_PROTECTION=true PDS_RATE_LIMITS_ENABLED=false
+  export PDS_DISABLE_SSRF_PROTECTION=true PDS_RATE_LIMITS_ENABLED=false PDS_ENABLE_DID_DOC_WITH_SESSION=true
   export PDS_ADMIN_PASSWORD=client-tests-admin PDS_JWT_SECRET=00112233445566778899aabbccddeeff
   export PDS_DPOP_SECRET=5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a
   export PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX=1f2e3d4c5b6a79880f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978
@@ -118,6 +123,7 @@ start_network() {
 
   start plc "$PLC_URL/_health" "$node" "$here/servers/plc.mjs"
   start appview "$APPVIEW_URL/.well-known/did.json" "$node" "$here/servers/appview.mjs"
+  start_mail
   start_reference
   start pds "$PDS_URL/xrpc/_health" "$binary" serve
 }

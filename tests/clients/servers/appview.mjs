@@ -1,6 +1,6 @@
-// Stands in for the AppView, the chat service, the push service and a labeler on loopback port APPVIEW_PORT. It accepts a call only
-// with a service token that the network's own library finds good. `/seen?did=…&rev=…` tells it up to which rev it has seen an
-// account's repo.
+// Stands in for the AppView, the chat service, the push service, a labeler and a video service on loopback port APPVIEW_PORT. It accepts
+// a call only with a service token that the network's own library finds good. `/seen?did=…&rev=…` tells it up to which rev it has seen an
+// account's repo, `/headers?did=…` answers the headers of the account's last call.
 import http from 'node:http'
 import { IdResolver, getHandle } from '@atproto/identity'
 import { verifyJwt } from '@atproto/xrpc-server'
@@ -25,6 +25,9 @@ const FEED_GENERATOR = 'did:web:feeds.example.com'
 
 /** The rev up to which each account's repo has been seen. */
 const seen = new Map()
+
+/** The headers of each account's last call. */
+const headers = new Map()
 
 /** The DID that signed the request's service token; rejects if the token is not good for this method and service. */
 async function caller(request, nsid) {
@@ -51,6 +54,7 @@ async function answer(request) {
     seen.set(params.did, params.rev)
     return [200, {}]
   }
+  if (url.pathname === '/headers') return [200, headers.get(params.did)]
   const nsid = url.pathname.replace('/xrpc/', '')
   // Anybody may ask for records: here, all are feeds of one generator.
   if (nsid === 'com.atproto.repo.getRecord') return [200, { uri: 'at://x', value: { did: FEED_GENERATOR } }]
@@ -60,6 +64,7 @@ async function answer(request) {
   } catch (error) {
     return [401, { error: 'BadServiceToken', message: String(error) }]
   }
+  headers.set(iss, request.headers)
   if (!(nsid in answers)) return [404, { error: 'XRPCNotSupported', message: nsid }]
   if (params.actor === 'nobody.test') return [400, { error: 'InvalidRequest', message: 'Profile not found' }]
   const handle = getHandle(await didResolver.ensureResolve(iss))
@@ -70,7 +75,12 @@ async function answer(request) {
 http
   .createServer(async (request, response) => {
     const [status, body, rev] = await answer(request)
-    const headers = { ...(body && { 'content-type': 'application/json' }), ...(rev && { 'atproto-repo-rev': rev }) }
+    const labelers = request.headers['atproto-accept-labelers']
+    const headers = {
+      ...(labelers && { 'atproto-content-labelers': labelers }),
+      ...(body && { 'content-type': 'application/json' }),
+      ...(rev && { 'atproto-repo-rev': rev }),
+    }
     response.writeHead(status, headers).end(body && JSON.stringify(body))
   })
   .listen(port, 'localhost')

@@ -96,8 +96,9 @@ mod tests {
         let held = Arc::new(());
         let weak = Arc::downgrade(&held);
         let silent = stream::once(async move {
-            let _held = held;
-            std::future::pending().await
+            std::future::pending::<()>().await;
+            drop(held);
+            Ok(Bytes::new())
         });
         drop(at_own_pace(silent));
         pass(Duration::from_secs(1)).await;

@@ -73,7 +73,7 @@ impl Quoted {
             let unknown = question.params.iter().map(|(_, uri)| (uri.clone(), Known::Nothing));
             return self.0.extend(unknown);
         };
-        let (views, show): (_, fn(&Value) -> Option<Value>) = match question.kind {
+        let (views, show): (_, fn(&Value) -> Value) = match question.kind {
             Kind::Post => (answer["posts"].as_array().cloned(), quoted_post),
             Kind::FeedGenerator => (answer["feeds"].as_array().cloned(), |view| {
                 typed(view, "app.bsky.feed.defs#generatorView")
@@ -83,20 +83,22 @@ impl Quoted {
             }),
         };
         for view in views.unwrap_or_default() {
-            if let (Some(uri), Some(shown)) = (view["uri"].as_str(), show(&view)) {
-                self.0.insert(uri.to_owned(), Known::View(shown));
+            if let Some(uri) = view["uri"].as_str() {
+                self.0.insert(uri.to_owned(), Known::View(show(&view)));
             }
         }
     }
 }
 
-fn typed(view: &Value, name: &str) -> Option<Value> {
-    let mut view = view.as_object()?.clone();
-    view.insert("$type".to_owned(), name.into());
-    Some(Value::Object(view))
+fn typed(view: &Value, name: &str) -> Value {
+    let mut view = view.clone();
+    if let Some(view) = view.as_object_mut() {
+        view.insert("$type".to_owned(), name.into());
+    }
+    view
 }
 
-fn quoted_post(post: &Value) -> Option<Value> {
+fn quoted_post(post: &Value) -> Value {
     let mut view = json!({
         "$type": "app.bsky.embed.record#viewRecord",
         "uri": post["uri"],
@@ -109,7 +111,7 @@ fn quoted_post(post: &Value) -> Option<Value> {
     if let Some(embed) = post.get("embed") {
         view["embeds"] = json!([embed]);
     }
-    Some(view)
+    view
 }
 
 /// The view of a post's embed. None for what we do not know, and for a quoted record of which the AppView said nothing in time.

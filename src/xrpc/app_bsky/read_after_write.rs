@@ -30,7 +30,7 @@ pub(super) enum Asked<'a> {
     /// It knows everything: for the client as it is.
     Current(Response),
     /// It lacks something of the account's.
-    Behind(Behind<'a>),
+    Behind(Box<Behind<'a>>),
 }
 
 /// An answer that lacks something of the account's.
@@ -84,7 +84,7 @@ pub(super) async fn ask<'a>(
     let Some(body) = answer.json.take() else {
         return Ok(Asked::Current(answer.unchanged()));
     };
-    Ok(Asked::Behind(Behind {
+    Ok(Asked::Behind(Box::new(Behind {
         body,
         local,
         app,
@@ -92,7 +92,7 @@ pub(super) async fn ask<'a>(
         account,
         answer: Some(answer),
         until: Instant::now() + TIME_FOR_QUESTIONS,
-    }))
+    })))
 }
 
 /// What an AppView lacks that does not know at all what it was asked for; none if it says nothing of what it has seen.

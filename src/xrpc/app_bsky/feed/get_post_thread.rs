@@ -23,7 +23,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
     let mut behind = match ask(&app, &call.parts, account, NSID).await {
         Ok(Asked::Current(answer)) => return Ok(answer),
-        Ok(Asked::Behind(behind)) => behind,
+        Ok(Asked::Behind(behind)) => *behind,
         Err(error) => {
             let Some(uri) = own_uri(&error, &call.params, account) else {
                 return Err(error);

@@ -1,5 +1,6 @@
 //! Sending a call to a service and waiting for its answer to begin.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use atproto_data::{Did, Nsid, Tid};
@@ -37,7 +38,7 @@ pub struct Outgoing<'a> {
     /// Headers, from [`passed_on`](super::passed_on).
     pub headers: HeaderMap,
     /// The service token of the account for which we call; none for anonymous calls.
-    pub token: Option<String>,
+    pub token: Option<Arc<str>>,
     /// The account that asks, on which the call counts; none if nobody has logged in.
     pub caller: Option<&'a Did>,
 }
@@ -144,7 +145,7 @@ impl AppView {
         let Some(appview) = self.appview().filter(|_| self.is_down()) else {
             return;
         };
-        let Ok(service) = self.configured(appview, Observed::AppView) else {
+        let Ok(service) = self.configured(appview) else {
             return;
         };
         let request = self.direct.get(service.address("_health", None));

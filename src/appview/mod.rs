@@ -31,6 +31,8 @@ pub use exchange::{Outgoing, REPO_REV, Reply, too_slow};
 pub use headers::{Encoding, passed_on};
 pub use service::{ProxyTo, Service};
 
+use service::Services;
+
 /// How long a service of the operator's may take to open a connection, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept, and how many to one service.
@@ -58,6 +60,7 @@ pub struct AppViewSettings {
 /// Passes calls on.
 pub struct AppView {
     settings: AppViewSettings,
+    services: Services,
     dids: DidDocuments,
     /// Reaches what the operator chose.
     direct: Client,
@@ -72,16 +75,24 @@ pub struct AppView {
     outage: Outage,
 }
 
+/// Why calls cannot be passed on at all.
+#[derive(Debug, thiserror::Error)]
+pub enum AppViewError {
+    /// An address of the settings.
+    #[error("{0} is not the address of a service")]
+    Address(String),
+    /// TLS could not be set up.
+    #[error(transparent)]
+    Client(#[from] reqwest::Error),
+}
+
 impl AppView {
     /// Passes calls on as the settings say. `guarded` reaches the services that callers name by their DIDs.
     ///
     /// # Errors
-    /// If TLS cannot be set up.
-    pub fn new(
-        settings: AppViewSettings,
-        dids: DidDocuments,
-        guarded: GuardedClient,
-    ) -> Result<AppView, reqwest::Error> {
+    /// If an address of the settings is none, or TLS cannot be set up.
+    pub fn new(settings: AppViewSettings, dids: DidDocuments, guarded: GuardedClient) -> Result<AppView, AppViewError> {
+        let services = Services::of(&settings)?;
         let builder = client_builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -93,6 +104,7 @@ impl AppView {
         };
         Ok(AppView {
             settings,
+            services,
             dids,
             direct: builder.build()?,
             direct_slots: Slots::default(),
@@ -108,9 +120,9 @@ impl AppView {
         self.outage.lasts()
     }
 
-    /// The AppView, if there is one.
-    pub fn appview(&self) -> Option<&Upstream> {
-        self.settings.appview.as_ref()
+    /// The AppView of the settings, if there is one.
+    pub fn appview(&self) -> Option<&Service> {
+        self.services.appview.as_ref()
     }
 
     /// Where images are.

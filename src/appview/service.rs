@@ -4,7 +4,7 @@ use atproto_data::Did;
 use axum::http::HeaderMap;
 use reqwest::Url;
 
-use super::{AppView, proxy_header};
+use super::{AppView, AppViewError, AppViewSettings, proxy_header};
 use crate::config::Upstream;
 use crate::observe::Service as Observed;
 use crate::server::XrpcError;
@@ -44,12 +44,39 @@ pub(super) enum Chosen {
     ByCaller,
 }
 
-/// The service that the settings have for a method.
-struct Default<'a> {
-    upstream: Option<&'a Upstream>,
-    /// Its name in its DID document.
-    id: &'static str,
-    observed: Observed,
+/// The services of the settings, with addresses to which methods can be added.
+pub(super) struct Services {
+    pub(super) appview: Option<Service>,
+    moderation: Option<Service>,
+    reports: Option<Service>,
+    /// Our own origin.
+    own: Url,
+}
+
+impl Services {
+    pub(super) fn of(settings: &AppViewSettings) -> Result<Services, AppViewError> {
+        let service = |upstream: Option<&Upstream>, observed| {
+            let service = upstream.map(|upstream| Service::of_operator(upstream, observed));
+            service.transpose()
+        };
+        Ok(Services {
+            appview: service(settings.appview.as_ref(), Observed::AppView)?,
+            moderation: service(settings.moderation_service.as_ref(), Observed::Moderation)?,
+            reports: service(settings.report_service.as_ref(), Observed::Report)?,
+            own: parse(&settings.own_url)?,
+        })
+    }
+
+    /// The service that answers a method, and its name in its DID document.
+    fn answering(&self, nsid: &str) -> (Option<&Service>, &'static str) {
+        if nsid == CREATE_REPORT {
+            (self.reports.as_ref(), LABELER)
+        } else if nsid.starts_with(MODERATION) {
+            (self.moderation.as_ref(), LABELER)
+        } else {
+            (self.appview.as_ref(), APPVIEW)
+        }
+    }
 }
 
 impl AppView {
@@ -67,11 +94,11 @@ impl AppView {
                 id: id.to_owned(),
             });
         }
-        let default = self.default_service(nsid);
-        let upstream = default.upstream.ok_or_else(|| not_configured(nsid))?;
+        let (service, id) = self.services.answering(nsid);
+        let service = service.ok_or_else(|| not_configured(nsid))?;
         Ok(ProxyTo {
-            did: upstream.did.to_string(),
-            id: default.id.to_owned(),
+            did: service.did.to_string(),
+            id: id.to_owned(),
         })
     }
 
@@ -84,19 +111,24 @@ impl AppView {
             .get(proxy_header::NAME)
             .is_none_or(axum::http::HeaderValue::is_empty)
         {
-            let default = self.default_service(nsid);
-            return self.configured(default.upstream.ok_or_else(|| not_configured(nsid))?, default.observed);
+            let (service, _) = self.services.answering(nsid);
+            return self.configured(service.ok_or_else(|| not_configured(nsid))?);
         }
         let to = self.proxy_to(headers, nsid)?;
-        match &self.settings.appview {
-            Some(appview) if self.is_appview(&to) => self.configured(appview, Observed::AppView),
+        match self.appview() {
+            Some(appview) if self.is_appview(&to) => self.configured(appview),
             _ => self.find(&to.did, &to.id).await,
         }
     }
 
+    /// Whether a service is the AppView of the settings.
+    pub fn is_own(&self, service: &Service) -> bool {
+        service.chosen == Chosen::ByOperator(Observed::AppView)
+    }
+
     /// Whether a call is for the AppView of the settings.
     pub fn is_appview(&self, to: &ProxyTo) -> bool {
-        let did = self.settings.appview.as_ref().map(|appview| appview.did.as_str());
+        let did = self.appview().map(|appview| appview.did.as_str());
         did == Some(to.did.as_str()) && to.id == APPVIEW
     }
 
@@ -125,43 +157,37 @@ impl AppView {
     ///
     /// # Errors
     /// 400 if it is ourselves.
-    pub fn configured(&self, upstream: &Upstream, observed: Observed) -> Result<Service, XrpcError> {
-        let url = Url::parse(&upstream.url).map_err(|error| XrpcError::internal(&error))?;
-        self.called(Service {
-            did: upstream.did.clone(),
-            url,
-            chosen: Chosen::ByOperator(observed),
-        })
-    }
-
-    fn default_service(&self, nsid: &str) -> Default<'_> {
-        let settings = &self.settings;
-        let (upstream, id, observed) = if nsid == CREATE_REPORT {
-            (&settings.report_service, LABELER, Observed::Report)
-        } else if nsid.starts_with(MODERATION) {
-            (&settings.moderation_service, LABELER, Observed::Moderation)
-        } else {
-            (&settings.appview, APPVIEW, Observed::AppView)
-        };
-        Default {
-            upstream: upstream.as_ref(),
-            id,
-            observed,
-        }
+    pub fn configured(&self, service: &Service) -> Result<Service, XrpcError> {
+        self.called(service.clone())
     }
 
     /// Lets a service through unless it is this server. One that leads back here by another name finds its token refused.
     fn called(&self, service: Service) -> Result<Service, XrpcError> {
-        let authority = |url: &Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
-        let own = Url::parse(&self.settings.own_url).ok();
-        if own.is_some_and(|own| authority(&own) == authority(&service.url)) {
+        if authority(&self.services.own) == authority(&service.url) {
             return Err(itself());
         }
         Ok(service)
     }
 }
 
+/// Where a URL leads, whatever its path.
+fn authority(url: &Url) -> (Option<&str>, Option<u16>) {
+    (url.host_str(), url.port_or_known_default())
+}
+
+fn parse(url: &str) -> Result<Url, AppViewError> {
+    Url::parse(url).map_err(|_| AppViewError::Address(url.to_owned()))
+}
+
 impl Service {
+    fn of_operator(upstream: &Upstream, observed: Observed) -> Result<Service, AppViewError> {
+        Ok(Service {
+            did: upstream.did.clone(),
+            url: parse(&upstream.url)?,
+            chosen: Chosen::ByOperator(observed),
+        })
+    }
+
     /// What it is to us.
     pub(super) fn observed(&self) -> Observed {
         match self.chosen {

@@ -12,7 +12,6 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::config::Upstream;
 use crate::identity::{DidDocumentsSettings, PlcClient};
-use crate::observe::Service as Observed;
 use crate::outbound::{Reach, SystemDns};
 
 /// Passes calls on to an AppView at this address.
@@ -49,7 +48,7 @@ fn appview(url: String) -> AppView {
 }
 
 async fn call(appview: &AppView) -> bool {
-    let service = appview.configured(appview.appview().unwrap(), Observed::AppView);
+    let service = appview.configured(appview.appview().unwrap());
     let call = Outgoing {
         verb: Method::GET,
         nsid: &"com.example.method".parse().unwrap(),

@@ -20,7 +20,7 @@ pub use handle_rules::{HandleRefused, HandleRules};
 pub use plc_directory::{PlcClient, PlcDirectory, PlcError};
 pub use sealing::{KeySealer, SealError};
 pub use service_auth::service_token;
-pub use service_signer::ServiceSigner;
+pub use service_signer::{ServiceSigner, ServiceToken};
 pub use service_verifier::{Issuer, ServiceCaller, ServiceTokenError, ServiceVerifier, Uses};
 pub use signing_keys::{SigningKeyError, SigningKeys};
 pub use spent_tokens::TokenUse;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use atproto_data::{Did, Nsid};
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method as Verb};
+use axum::http::{HeaderMap, Method as Verb, StatusCode};
 
 use crate::account::{Access as CallerAccess, Scope};
 use crate::app::App;
 use crate::appview::{Encoding, Outgoing, Reply, Service, passed_on};
 use crate::identity::service_auth::{is_privileged, is_protected};
+use crate::identity::{ServiceToken, SigningKeyError};
 use crate::server::{XrpcError, XrpcResult};
 use crate::xrpc::Caller;
 
@@ -29,20 +30,16 @@ pub(crate) async fn pass_on(
     let access = caller.access()?;
     let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
     check_privilege(access, &nsid)?;
-    let call = Outgoing {
-        verb: parts.method.clone(),
-        nsid: &nsid,
-        query: parts.uri.query(),
-        headers: passed_on(&parts.headers, Encoding::AsClient),
-        token: Some(token(&app, &access.account.did, service.did.as_str(), &nsid).await?),
-        caller: Some(&access.account.did),
-    };
+    let did = &access.account.did;
+    let mut call = outgoing(&parts, &nsid, Encoding::AsClient);
     let reply = if parts.method == Verb::POST {
+        call.caller = Some(did);
+        call.token = Some(token(&app, did, service.did.as_str(), &nsid).await?);
         app.appview
             .call_with_body(&service, &call, &parts.headers, body)
             .await?
     } else {
-        app.appview.call(&service, &call).await?
+        call_as(&app, did, &service, call).await?
     };
     app.appview.pass_on(reply)
 }
@@ -53,25 +50,57 @@ pub(super) async fn ask(
     parts: &Parts,
     nsid: &Nsid,
     service: &Service,
-    account: Option<(&Did, String)>,
+    account: Option<(&Did, Arc<str>)>,
 ) -> Result<Reply, XrpcError> {
-    let (caller, token) = account.unzip();
-    let call = Outgoing {
-        verb: parts.method.clone(),
-        nsid,
-        query: parts.uri.query(),
-        headers: passed_on(&parts.headers, app.appview.encoding()),
-        token,
-        caller,
-    };
+    let mut call = outgoing(parts, nsid, app.appview.encoding());
+    (call.caller, call.token) = account.unzip();
     app.appview.call(service, &call).await
 }
 
 /// Passes a query of ours on to the service that it is for, in the account's name.
 pub(super) async fn ask_as(app: &App, parts: &Parts, nsid: &Nsid, did: &Did) -> Result<Reply, XrpcError> {
     let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
-    let token = token(app, did, service.did.as_str(), nsid).await?;
-    ask(app, parts, nsid, &service, Some((did, token))).await
+    call_as(app, did, &service, outgoing(parts, nsid, app.appview.encoding())).await
+}
+
+/// Sends a query in an account's name. The AppView of the settings may get a token again that it has seen a moment ago; should it take
+/// each only once, it gets fresh ones from then on. Other services always do.
+async fn call_as<'a>(app: &App, did: &'a Did, service: &Service, mut call: Outgoing<'a>) -> Result<Reply, XrpcError> {
+    call.caller = Some(did);
+    if !app.appview.is_own(service) {
+        call.token = Some(token(app, did, service.did.as_str(), call.nsid).await?);
+        return app.appview.call(service, &call).await;
+    }
+    let repeatable = app.service_signer.repeatable_token(did, &service.did, call.nsid).await;
+    let repeated = match had(repeatable)? {
+        ServiceToken::Fresh(token) => {
+            call.token = Some(token);
+            return app.appview.call(service, &call).await;
+        }
+        ServiceToken::Repeated(token) => token,
+    };
+    call.token = Some(repeated);
+    match app.appview.call(service, &call).await {
+        Err(error) if error.status == StatusCode::UNAUTHORIZED => {
+            call.token = Some(token(app, did, service.did.as_str(), call.nsid).await?);
+            let reply = app.appview.call(service, &call).await?;
+            app.service_signer.repeat_no_token();
+            Ok(reply)
+        }
+        outcome => outcome,
+    }
+}
+
+/// A client's call as it goes on, in nobody's name so far.
+fn outgoing<'a>(parts: &'a Parts, nsid: &'a Nsid, encoding: Encoding) -> Outgoing<'a> {
+    Outgoing {
+        verb: parts.method.clone(),
+        nsid,
+        query: parts.uri.query(),
+        headers: passed_on(&parts.headers, encoding),
+        token: None,
+        caller: None,
+    }
 }
 
 /// Passes a query on in nobody's name.
@@ -112,9 +141,12 @@ pub(super) fn method(nsid: &str) -> Result<Nsid, XrpcError> {
     nsid.parse().map_err(|_| XrpcError::internal_silent())
 }
 
-/// The token with which an account calls a service.
-pub(super) async fn token(app: &App, did: &Did, aud: &str, lxm: &Nsid) -> Result<String, XrpcError> {
-    let token = app.service_signer.token(did, aud, Some(lxm), None).await;
+/// A fresh token with which an account calls a service.
+pub(super) async fn token(app: &App, did: &Did, aud: &str, lxm: &Nsid) -> Result<Arc<str>, XrpcError> {
+    had(app.service_signer.token(did, aud, Some(lxm), None).await).map(Arc::from)
+}
+
+fn had<T>(token: Result<Option<T>, SigningKeyError>) -> Result<T, XrpcError> {
     let token = token.map_err(|error| XrpcError::internal(&error))?;
     token.ok_or_else(|| XrpcError::invalid_request("The account has no signing key"))
 }

@@ -1,5 +1,7 @@
 //! Calls that other services answer: what they get of a call, and what the client gets of the answer (catalogue I, J).
 
+use std::collections::BTreeSet;
+
 use atproto_data::jws;
 use serde_json::{Value, json};
 
@@ -88,20 +90,51 @@ async fn a_service_gets_a_token_of_the_account_and_no_credentials() {
 }
 
 #[tokio::test]
-async fn every_call_has_a_token_of_its_own_on_one_connection() {
+async fn queries_of_a_moment_share_a_token_and_a_connection() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    for account in [&alice, &bob] {
+        for nsid in [TIMELINE, "app.bsky.unspecced.getOthers"] {
+            for _ in 0..5 {
+                account.query(nsid, &[]).await.ok();
+            }
+        }
+    }
+    assert_eq!(tokens(&appview).len(), 4);
+    assert_eq!(appview.connections(), 1);
+}
+
+#[tokio::test]
+async fn what_changes_something_or_goes_elsewhere_has_a_token_of_its_own() {
     let appview = AppView::start().await;
     let app = server(&appview, &[]).await;
     let alice = app.account("alice").await;
-    for _ in 0..20 {
+    for _ in 0..3 {
+        alice.call("com.example.doThings", &json!({"a": 1})).await.ok();
+        query_through(&alice, &appview.service("other"), TIMELINE).await.ok();
+    }
+    assert_eq!(tokens(&appview).len(), 6);
+}
+
+#[tokio::test]
+async fn an_appview_that_takes_each_token_once_gets_fresh_ones() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    appview.takes_each_token_once();
+    for _ in 0..4 {
         alice.query(TIMELINE, &[]).await.ok();
     }
+    // Only the second call had to be repeated.
+    assert_eq!((appview.calls().len(), tokens(&appview).len()), (5, 4));
+}
+
+/// The tokens that an AppView has got.
+fn tokens(appview: &AppView) -> BTreeSet<String> {
     let calls = appview.calls();
-    let tokens: std::collections::BTreeSet<_> = calls
-        .iter()
-        .map(|call| call["token"]["payload"]["jti"].to_string())
-        .collect();
-    assert_eq!(tokens.len(), 20);
-    assert_eq!(appview.connections(), 1);
+    let token = |call: &Value| call["token"]["payload"]["jti"].to_string();
+    calls.iter().map(token).collect()
 }
 
 #[tokio::test]

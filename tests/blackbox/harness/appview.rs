@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ struct Served {
     did_document: Mutex<Value>,
     behaviours: Mutex<HashMap<String, Behaviour>>,
     calls: Mutex<Vec<Value>>,
+    spends_tokens: AtomicBool,
     connections: AtomicUsize,
     hanging: watch::Sender<usize>,
     released: watch::Sender<bool>,
@@ -63,6 +64,7 @@ impl AppView {
             did_document: Mutex::new(Value::Null),
             behaviours: Mutex::default(),
             calls: Mutex::default(),
+            spends_tokens: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             hanging: watch::Sender::new(0),
             released: watch::Sender::new(false),
@@ -124,6 +126,11 @@ impl AppView {
         self.behaves(nsid, Behaviour::Say(200, headers, body.to_string().into_bytes()));
     }
 
+    /// Refuses tokens that it has seen from now on.
+    pub(crate) fn takes_each_token_once(&self) {
+        self.0.spends_tokens.store(true, Ordering::Relaxed);
+    }
+
     /// What it has been asked, oldest first: `{method, nsid, query, headers, token, body}`.
     pub(crate) fn calls(&self) -> Vec<Value> {
         self.0.calls.lock().unwrap().clone()
@@ -169,7 +176,15 @@ async fn did_document(State(appview): State<AppView>) -> Json<Value> {
 
 async fn answer(State(appview): State<AppView>, request: Request) -> Response {
     let echo = echo(request).await;
-    appview.0.calls.lock().unwrap().push(echo.clone());
+    let is_new = {
+        let mut calls = appview.0.calls.lock().unwrap();
+        let is_new = calls.iter().all(|call| call["token"] != echo["token"]);
+        calls.push(echo.clone());
+        is_new
+    };
+    if !is_new && appview.0.spends_tokens.load(Ordering::Relaxed) {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
     let nsid = echo["nsid"].as_str().unwrap();
     let behaviour = appview.0.behaviours.lock().unwrap().get(nsid).cloned();
     match behaviour {

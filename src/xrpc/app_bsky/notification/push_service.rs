@@ -4,7 +4,6 @@ use atproto_data::json::to_vec;
 use atproto_data::{Did, Value};
 
 use crate::app::App;
-use crate::observe::Service;
 use crate::server::{XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::proxy::send_json;
@@ -20,7 +19,7 @@ pub(super) async fn forward(app: &App, call: Call, nsid: &str) -> XrpcResult {
     call.input.required_str("platform")?;
     call.input.required_str("appId")?;
     let service = match app.appview.appview() {
-        Some(appview) if appview.did == did => app.appview.configured(appview, Service::AppView)?,
+        Some(appview) if appview.did == did => app.appview.configured(appview)?,
         _ => {
             let found = app.appview.find(did.as_str(), PUSH_SERVICE).await;
             found.map_err(|_| {

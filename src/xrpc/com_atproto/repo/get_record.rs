@@ -5,7 +5,6 @@ use std::sync::Arc;
 use atproto_data::{AtIdentifier, Cid, Nsid, RecordKey};
 
 use crate::app::App;
-use crate::observe::Service;
 use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::proxy::{ask_anonymously, method};
@@ -32,7 +31,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         let Some(appview) = app.appview.appview() else {
             return Err(XrpcError::bad_request("RecordNotFound", "Could not locate record"));
         };
-        let service = app.appview.configured(appview, Service::AppView)?;
+        let service = app.appview.configured(appview)?;
         return ask_anonymously(&app, &call.parts, &method(NSID)?, &service).await;
     };
     let record = app

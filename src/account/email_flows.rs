@@ -211,9 +211,10 @@ async fn update(
         (_, Some(EmailFactor::On)) => return Err(UpdateEmailError::NotConfirmed),
         (_, Some(EmailFactor::Off) | None) => {}
     }
-    if account.is_some_and(|account| account.email_confirmed) {
-        let typed = typed.ok_or(UpdateEmailError::TokenRequired)?;
-        email_token::check(connection, account_id, typed, now).await?;
+    match typed {
+        Some(typed) => email_token::check(connection, account_id, typed, now).await?,
+        None if account.is_some_and(|account| account.email_confirmed) => return Err(UpdateEmailError::TokenRequired),
+        None => {}
     }
     Ok(store_email(connection, account_id, &change.address).await?)
 }

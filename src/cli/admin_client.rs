@@ -1,9 +1,10 @@
 //! The HTTP API of a running server, as its admin uses it.
 
+use std::io;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::failure::{Cause, Failure};
@@ -16,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 #[derive(Debug, Args)]
 pub(super) struct AdminArguments {
     /// The server; by default the one on this machine at PDS_PORT.
-    #[arg(long)]
+    #[arg(long, value_parser = address)]
     url: Option<String>,
     /// The admin password; by default that of PDS_ADMIN_PASSWORD or PDS_ADMIN_PASSWORD_FILE, which other users of this machine do not see.
     #[arg(long)]
@@ -31,8 +32,16 @@ pub(super) struct AdminClient {
 }
 
 /// The server on this machine.
-pub(super) fn local_url() -> String {
-    format!("http://127.0.0.1:{}", admin::port())
+pub(super) fn local_url() -> io::Result<String> {
+    Ok(format!("http://127.0.0.1:{}", admin::port()?))
+}
+
+/// The address of a server, without a `/` at the end.
+fn address(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err("must be an address such as https://pds.example.com".to_owned()),
+    }
 }
 
 impl AdminClient {
@@ -43,7 +52,10 @@ impl AdminClient {
             None => admin::password().map_err(|error| refused(&error))?,
         };
         let password = password.ok_or_else(|| Failure::new(Cause::Credentials, "set PDS_ADMIN_PASSWORD"))?;
-        let url = arguments.url.unwrap_or_else(local_url).trim_end_matches('/').to_owned();
+        let url = match arguments.url {
+            Some(url) => url,
+            None => local_url().map_err(|error| refused(&error))?,
+        };
         let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build();
         let http = http.map_err(|error| refused(&error))?;
         Ok(AdminClient { http, url, password })

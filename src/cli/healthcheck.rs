@@ -9,7 +9,7 @@ use super::admin_client::local_url;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) async fn run() -> Outcome {
-    let url = format!("{}/livez", local_url());
+    let url = format!("{}/livez", local_url()?);
     let http = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).build()?;
     let answer = http.get(&url).send().await?;
     if answer.status().is_success() {

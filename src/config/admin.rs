@@ -10,12 +10,18 @@ use std::io;
 /// Where a server listens if nothing else is set.
 const DEFAULT_PORT: u16 = 2583;
 
-/// `PDS_PORT`, or the default where it is missing or wrong.
-pub fn port() -> u16 {
-    std::env::var("PDS_PORT")
-        .ok()
-        .and_then(|port| port.trim().parse().ok())
-        .unwrap_or(DEFAULT_PORT)
+/// `PDS_PORT`, or the default where it is missing.
+///
+/// # Errors
+/// If it is no port: a server that listens elsewhere would be taken for one that does not answer.
+pub fn port() -> io::Result<u16> {
+    let Some(port) = given("PDS_PORT") else {
+        return Ok(DEFAULT_PORT);
+    };
+    port.trim().parse().map_err(|_| {
+        let message = format!("PDS_PORT: must be a port number from 0 to 65535, got {port:?}");
+        io::Error::new(io::ErrorKind::InvalidInput, message)
+    })
 }
 
 /// `PDS_ADMIN_PASSWORD` or what the file `PDS_ADMIN_PASSWORD_FILE` holds, trimmed; none if neither is set.
@@ -23,7 +29,6 @@ pub fn port() -> u16 {
 /// # Errors
 /// If the file cannot be read.
 pub fn password() -> io::Result<Option<String>> {
-    let given = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     if let Some(password) = given("PDS_ADMIN_PASSWORD") {
         return Ok(Some(password.trim().to_owned()));
     }
@@ -31,4 +36,8 @@ pub fn password() -> io::Result<Option<String>> {
         Some(path) => Ok(Some(std::fs::read_to_string(path)?.trim().to_owned())),
         None => Ok(None),
     }
+}
+
+fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.trim().is_empty())
 }

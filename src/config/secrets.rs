@@ -14,6 +14,7 @@ const KEY_ENCRYPTION_KEY: &str = "PDS_KEY_ENCRYPTION_KEY";
 
 /// Secrets shorter than this many characters are remarked upon.
 const COMFORTABLE_JWT_SECRET: usize = 32;
+const COMFORTABLE_ADMIN_PASSWORD: usize = 8;
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -88,6 +89,12 @@ impl SecretsConfig {
             .is_some_and(|secret| secret.expose().len() < COMFORTABLE_JWT_SECRET)
         {
             reader.warn("PDS_JWT_SECRET is short: take 32 hex digits or more (openssl rand --hex 16)");
+        }
+        if admin_password
+            .as_ref()
+            .is_some_and(|password| password.expose().len() < COMFORTABLE_ADMIN_PASSWORD)
+        {
+            reader.warn("PDS_ADMIN_PASSWORD is short: whoever guesses it owns all accounts (openssl rand --hex 16)");
         }
         Some(Self {
             admin_password: admin_password?,

@@ -12,8 +12,11 @@ const MAX_HOSTNAME: usize = 253;
 /// Longest label of a host name, in characters (RFC 1035).
 const MAX_LABEL: usize = 63;
 
+/// Where a server lives that nobody was told of.
+const LOCALHOST: &str = "localhost";
+
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new("PDS_HOSTNAME", "Public host name, without scheme, port or path.").or("localhost"),
+    Setting::new("PDS_HOSTNAME", "Public host name, without scheme, port or path.").or(LOCALHOST),
     Setting::new("PDS_PORT", "TCP port to listen on (the container image sets 3000).").or("2583"),
     Setting::new("PDS_BIND_ADDRESS", "Address to listen on.").or("0.0.0.0"),
     Setting::new(
@@ -65,6 +68,10 @@ impl ServiceConfig {
         }
 
         let hostname = hostname?;
+        if hostname == LOCALHOST && !dev_mode {
+            let warning = "PDS_HOSTNAME is not set: accounts made here tell the world that they live on localhost, where nobody finds them";
+            reader.warn(warning);
+        }
         let did_text = given_did.unwrap_or_else(|| format!("did:web:{hostname}"));
         let Ok(did) = did_text.parse() else {
             reader.refuse("PDS_SERVICE_DID", "a DID such as did:web:pds.example.com", &did_text);
@@ -92,7 +99,7 @@ impl ServiceConfig {
 }
 
 fn public_url(hostname: &str, port: u16) -> String {
-    if hostname == "localhost" {
+    if hostname == LOCALHOST {
         format!("http://localhost:{port}")
     } else {
         format!("https://{hostname}")

@@ -399,6 +399,8 @@ fn odd_but_harmless_settings_are_warned_about() {
         ("PDS_REPORT_SERVICE_DID", "did:web:mod.example.com"),
         ("PDS_HCAPTCHA_SITE_KEY", "key"),
         ("PDS_JWT_SECRET", "short"),
+        ("PDS_ADMIN_PASSWORD", "short"),
+        ("PDS_HOSTNAME", ""),
     ] {
         let config = read(&[(name, value)]);
         assert_eq!(config.warnings().len(), 1, "{name}: {:?}", config.warnings());

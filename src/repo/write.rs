@@ -90,17 +90,17 @@ impl Repos {
         if !old.active {
             return Err(RepoError::Inactive);
         }
-        if let Some(expected) = swap_commit
-            && expected != old.commit_cid
-        {
-            return Err(RepoError::InvalidSwap(format!("Commit was at {}", old.commit_cid)));
-        }
         let unlinked = self.make_unique(repo.repo_id, &mut writes).await?;
-        let operations = operations(&writes, &old.tree)?;
-        if operations.is_empty() && !writes.is_empty() {
+        let operations = operations(&writes, &old.tree);
+        // What changes nothing succeeds whatever `swapCommit` says, as in the reference: a write that is sent again succeeds again.
+        if !writes.is_empty() && operations.as_ref().is_ok_and(Vec::is_empty) {
             self.0.trees.keep(repo.repo_id, old);
             return Ok(Written { commit: None });
         }
+        if swap_commit.is_some_and(|expected| expected != old.commit_cid) {
+            return Err(RepoError::InvalidSwap(format!("Commit was at {}", old.commit_cid)));
+        }
+        let operations = operations?;
         let blobs = self.blob_changes(repo, &old.tree, &operations, &writes).await?;
         let key = self.signing_key(&old.did).await?;
         let (new, mut write) = self.commit(repo, &old, &operations, &writes, &key)?;

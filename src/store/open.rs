@@ -1,6 +1,6 @@
 //! Opening a data directory.
 
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
     empty_temporary_directory(directory)?;
 
     let path = directory.join(DATABASE_FILE);
+    create_private(&path)?;
     let checkpoint_pages = if settings.disable_wal_auto_checkpoint {
         0
     } else {
@@ -120,6 +121,21 @@ fn prepare(directory: &Path) -> Result<(), StoreError> {
         .create(directory)
         .map_err(|source| StoreError::Directory {
             path: directory.display().to_string(),
+            source,
+        })
+}
+
+/// Makes the file of a new database, for nobody else to read: password hashes and addresses are in it. SQLite gives the same permissions to
+/// the files that it puts beside it.
+fn create_private(database: &Path) -> Result<(), StoreError> {
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(database)
+        .map(drop)
+        .map_err(|source| StoreError::Directory {
+            path: database.display().to_string(),
             source,
         })
 }

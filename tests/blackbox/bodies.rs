@@ -4,7 +4,9 @@ use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::json;
 
+use crate::harness::ADMIN_PASSWORD;
 use crate::http_framing::exchange;
 use crate::untouched::{Untouched, assert_refused, refuse_all};
 use crate::{Answer, TestApp};
@@ -16,9 +18,7 @@ async fn bodies_that_are_no_json_object_are_refused() {
     let app = TestApp::start().await;
     let alice = app.account("alice").await;
     let untouched = Untouched::of(&app, &alice).await;
-    let good = alice
-        .write("com.example.note", "a", &serde_json::json!({"text": "x"}))
-        .to_string();
+    let good = alice.write("com.example.note", "a", &json!({"text": "x"})).to_string();
     let deep = |open: &str, close: &str, levels: usize| {
         let record = format!("{}1{}", open.repeat(levels), close.repeat(levels));
         good.replace("{\"text\":\"x\"}", &format!("{{\"a\":{record}}}"))
@@ -174,4 +174,54 @@ async fn compressed_bodies_are_bounded_by_what_they_decode_to() {
         .unwrap();
     assert_refused(&answer, "broken gzip");
     untouched.assert(&app).await;
+}
+
+#[tokio::test]
+async fn fields_that_may_be_left_out_have_a_type_too() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let did = alice.did.as_str();
+    let letter = json!({"recipientDid": did, "senderDid": did, "content": "hello"});
+    let report = json!({
+        "reasonType": "com.atproto.moderation.defs#reasonSpam",
+        "subject": {"$type": "com.atproto.admin.defs#repoRef", "did": did},
+    });
+    let new = app.sign_up("bob").await;
+    for (nsid, mut input, field) in [
+        ("admin.disableAccountInvites", json!({"account": did}), "note"),
+        ("admin.enableAccountInvites", json!({"account": did}), "note"),
+        ("admin.sendEmail", letter, "comment"),
+        ("moderation.createReport", report.clone(), "reason"),
+        ("moderation.createReport", report, "modTool"),
+        ("server.createAccount", new.clone(), "verificationCode"),
+        ("server.createAccount", new, "verificationPhone"),
+    ] {
+        input[field] = json!(7);
+        let request = app.api.post(&format!("com.atproto.{nsid}")).json(&input);
+        let request = match nsid.split_once('.') {
+            Some(("admin", _)) => request.basic_auth("admin", Some(ADMIN_PASSWORD)),
+            Some(("moderation", _)) => request.bearer_auth(&alice.access),
+            _ => request,
+        };
+        let message = Answer::to(request).await.unwrap().refused(400, "InvalidRequest");
+        assert!(message.ends_with(&format!("$.{field}")), "{nsid}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn no_bytes_of_json_are_no_fields() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let empty = |nsid| {
+        app.api
+            .post(nsid)
+            .bearer_auth(&alice.access)
+            .header("content-type", "application/json")
+            .header("content-length", "0")
+    };
+    let answer = Answer::to(empty(CREATE)).await.unwrap();
+    assert!(answer.refused(400, "InvalidRequest").contains("repo"));
+    let answer = Answer::to(empty("com.atproto.server.deactivateAccount")).await.unwrap();
+    answer.ok();
+    assert_eq!(alice.session().await.ok()["status"], "deactivated");
 }

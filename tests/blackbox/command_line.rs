@@ -293,5 +293,15 @@ fn what_cannot_be_done_is_said() {
     }
     let silent = pds(&["account", "list", "--url", "http://127.0.0.1:1"]);
     assert_eq!(silent.status.code(), Some(3));
+    let misnamed = pds(&["account", "list", "--url", "pds.example.com"]);
+    assert_eq!(misnamed.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&misnamed.stderr).contains("https://"));
+    for arguments in [&["account", "list"][..], &["healthcheck"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pds"));
+        command.args(arguments).env_clear();
+        let settings = [("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD), ("PDS_PORT", "x")];
+        let said = command.envs(settings).output().unwrap().stderr;
+        assert!(String::from_utf8_lossy(&said).contains("PDS_PORT"), "{arguments:?}");
+    }
     assert!(output(&["--version"]).starts_with("pds 0."));
 }

@@ -123,6 +123,10 @@ impl StreamVerifier {
             event.rev
         );
         assert!(before.0 < Some(event.rev), "revs rise");
+        assert!(
+            blocks.contains_key(&commit.data),
+            "the root of the tree is there, also without operations"
+        );
         let empty = Tree::empty().root();
         invert(&blocks, commit.data, &event.ops, event.prev_data.unwrap_or(empty)).unwrap();
         assert_no_more_than_needed(event, &blocks, commit.data);

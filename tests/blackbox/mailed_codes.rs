@@ -66,6 +66,10 @@ async fn an_address_is_confirmed_and_changed_with_codes() {
         request(&alice, REQUEST_UPDATE).await.ok(),
         json!({"tokenRequired": false})
     );
+    alice
+        .call(UPDATE, &json!({"email": "a@mail.example.com", "token": NO_CODE}))
+        .await
+        .refused(400, "InvalidToken");
     request(&alice, REQUEST_CONFIRMATION).await.ok();
     let mail = sink.mail(0).await;
     assert_letter(&mail, email, "Email Confirmation");
@@ -80,10 +84,9 @@ async fn an_address_is_confirmed_and_changed_with_codes() {
     alice.call(CONFIRM, &right).await.refused(400, "InvalidToken");
 
     let new = "alice.new@mail.example.com";
-    alice
-        .call(UPDATE, &json!({"email": new}))
-        .await
-        .refused(400, "TokenRequired");
+    for update in [json!({"email": new}), json!({"email": new, "token": ""})] {
+        alice.call(UPDATE, &update).await.refused(400, "TokenRequired");
+    }
     assert_eq!(
         request(&alice, REQUEST_UPDATE).await.ok(),
         json!({"tokenRequired": true})

@@ -28,6 +28,10 @@ async fn a_did_is_changed_with_a_mailed_code() {
 
     alice.call(SIGN, &json!({})).await.refused(400, "InvalidRequest");
     alice
+        .call(SIGN, &json!({"token": ""}))
+        .await
+        .refused(400, "InvalidRequest");
+    alice
         .call(SIGN, &json!({"token": NO_CODE}))
         .await
         .refused(400, "InvalidToken");

@@ -1,6 +1,7 @@
 //! The process: its data directory, its settings, its end.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -69,6 +70,16 @@ async fn a_newer_schema_is_refused() {
     database.close().await.unwrap();
     let output = refused_start(app.settings()).await;
     assert!(output.contains("999") && output.contains("newer"), "{output}");
+}
+
+#[tokio::test]
+async fn nobody_else_on_the_machine_reads_the_database() {
+    let app = TestApp::start().await;
+    app.account("alice").await;
+    for name in ["pds.sqlite", "pds.sqlite-wal"] {
+        let mode = std::fs::metadata(app.data().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
 }
 
 #[tokio::test]

@@ -174,10 +174,22 @@ async fn swaps_and_duplicates_are_refused() {
         json!({}),
         "deleting nothing is no error"
     );
+    call("deleteRecord", "here", json!({"swapRecord": null}))
+        .await
+        .refused(400, "InvalidRequest");
     assert_eq!(
         alice.put(NOTE, "here", &record).await.get("commit"),
         None,
         "the same record again is no change"
+    );
+    let stale = json!({"swapCommit": other});
+    assert_eq!(call("deleteRecord", "absent", stale.clone()).await.ok(), json!({}));
+    let mut again = stale;
+    again["record"] = record.clone();
+    assert_eq!(
+        call("putRecord", "here", again).await.ok().get("commit"),
+        None,
+        "what changes nothing needs no swap"
     );
     untouched.assert(&app).await;
     let head = alice.head().await.0.to_string();

@@ -216,12 +216,28 @@ async fn compressed_bodies_are_bounded_by_what_they_hold() {
     };
     let answer = send_to(router(), post("gzip", unhex(small))).await;
     assert_eq!(answer.json()["text"], "hi");
+    for encoding in ["GZIP", "x-gzip"] {
+        let answer = send_to(router(), post(encoding, unhex(small))).await;
+        assert_eq!(answer.json()["text"], "hi", "{encoding}");
+    }
+    let parts = [gzip(r#"{"text":"two "#), gzip(r#"parts"}"#)].concat();
+    let answer = send_to(router(), post("gzip", parts)).await;
+    assert_eq!(answer.json()["text"], "two parts");
+    let more = [unhex(small), b"more".to_vec()].concat();
+    let answer = send_to(router(), post("gzip", more)).await;
+    assert_eq!(answer.error(), "400 InvalidRequest The request body could not be read");
     let answer = send_to(router(), post("gzip", b"no gzip".to_vec())).await;
     assert_eq!(answer.error(), "400 InvalidRequest The request body could not be read");
     let answer = send_to(router(), post("foo", b"{}".to_vec())).await;
     assert_eq!(answer.error(), "415 UnsupportedMediaType unsupported content-encoding");
     let answer = send_to(router(), post("gzip", unhex(GZIP_OF_1000_X))).await;
     assert_eq!(answer.error(), "413 PayloadTooLargeError request entity too large");
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// `{"text":"xxx…"}` with 1,000 x.

@@ -77,9 +77,10 @@ impl Tree {
     /// These contain every node that the tree before the commit did not have: a node's contents follow from the keys in its
     /// range and the two keys around it, so a new one has a touched key in its range, or between it and a neighbour. And they
     /// suffice to undo the operations: a delete joins nodes along the ways to both neighbours, a create splits along the way
-    /// to the key.
+    /// to the key. The root is there even without a key: a strict reader takes a commit without it for one that lacks blocks.
     pub fn covering_blocks<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> BlockList<'_> {
         let mut list = BlockList::default();
+        list.push(&self.root);
         for key in keys {
             self.cover(key.as_ref(), &mut list);
         }

@@ -17,6 +17,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account: Did = call.input.required("account")?;
+    call.input.optional_str("note")?;
     let done = app.accounts.disable_account_invites(&account).await;
     done.map_err(|error| XrpcError::internal(&error))?;
     Ok(respond::empty())

@@ -25,6 +25,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let content = call.input.required_str("content")?;
     let subject = call.input.optional_str("subject")?.unwrap_or(SUBJECT);
     let _: Did = call.input.required("senderDid")?;
+    call.input.optional_str("comment")?;
     let account = app.accounts.find_did(&recipient).await;
     let account = account.map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| XrpcError::invalid_request("Recipient not found"))?;

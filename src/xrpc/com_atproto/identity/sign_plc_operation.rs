@@ -30,7 +30,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
     let changes = changes(&call.input)?;
-    let token = call.input.optional_str("token")?;
+    let token = call.input.optional_str("token")?.filter(|token| !token.is_empty());
     let token =
         token.ok_or_else(|| XrpcError::invalid_request("email confirmation token required to sign PLC operations"))?;
     let operation = app.accounts.sign_plc_operation(account, token, changes).await;

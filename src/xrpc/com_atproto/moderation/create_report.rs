@@ -24,7 +24,9 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let body = to_vec(&Value::Map(call.input.as_map().clone()));
     call.input.required_str("reasonType")?;
+    call.input.optional_str("reason")?;
     call.input.take_required_object("subject")?.required_type()?;
+    call.input.take_optional_object("modTool")?;
     let did = &call.caller.access()?.account.did;
     let service = app.appview.service(call.headers(), NSID).await?;
     let response = send_json(&app, call.headers(), NSID, &service, did, body).await?;

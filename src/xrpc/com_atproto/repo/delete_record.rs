@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, swap_commit, swap_record};
+use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, swap_commit};
 use crate::app::App;
-use crate::repo::{RecordWrite, WriteAction};
+use crate::repo::{RecordSwap, RecordWrite, WriteAction};
 use crate::server::{Accepts, Method, XrpcResult, respond};
 use crate::xrpc::repo_error::own_repo_error;
 use crate::xrpc::{Call, limits};
@@ -32,7 +32,10 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         collection: call.input.required("collection")?,
         rkey: call.input.required("rkey")?,
         action: WriteAction::DeleteIfPresent {
-            swap: swap_record(&call.input)?,
+            swap: call
+                .input
+                .optional("swapRecord")?
+                .map_or(RecordSwap::Any, RecordSwap::At),
         },
     };
     let swap = swap_commit(&call.input)?;

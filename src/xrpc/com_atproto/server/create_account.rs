@@ -61,6 +61,9 @@ fn read(input: &Input) -> Result<NewAccount, XrpcError> {
         invite_code: text("inviteCode")?,
         recovery_key: text("recoveryKey")?,
     };
+    for unused in ["verificationCode", "verificationPhone"] {
+        input.optional_str(unused)?;
+    }
     if input.get("plcOp").is_some() {
         return Err(XrpcError::invalid_request("Unsupported input: \"plcOp\""));
     }

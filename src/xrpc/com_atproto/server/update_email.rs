@@ -23,7 +23,11 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let change = EmailUpdate {
         address: call.input.required_str("email")?.to_owned(),
         factor: factor.map(|on| if on { EmailFactor::On } else { EmailFactor::Off }),
-        token: call.input.optional_str("token")?.map(str::to_owned),
+        token: call
+            .input
+            .optional_str("token")?
+            .filter(|token| !token.is_empty())
+            .map(str::to_owned),
     };
     match app.accounts.update_email(account, change).await {
         Ok(()) => Ok(respond::empty()),

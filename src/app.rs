@@ -17,7 +17,7 @@ use crate::appview::AppView;
 use crate::blob::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ImportsConfig, Secret};
-use crate::crawl::Relay;
+use crate::crawl::{CrawlRequests, Relay};
 use crate::identity::{
     DidDocuments, HandleResolver, KeySealer, PlcClient, ServiceSigner, ServiceVerifier, SigningKeys,
 };
@@ -74,6 +74,8 @@ pub struct App {
     pub imports: ImportsConfig,
     /// The relays that are asked to crawl this server.
     pub relays: Vec<Relay>,
+    /// How requests to them ended.
+    pub crawl_requests: CrawlRequests,
     /// Makes the tokens with which services are called for accounts.
     pub service_signer: ServiceSigner,
     /// Verifies the tokens of accounts and services that call.
@@ -81,6 +83,7 @@ pub struct App {
     /// What clients may know of the operator's choices.
     pub description: ServerDescription,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
     /// What does not work while the rest does.
     conditions: Arc<Conditions>,
     plc: PlcClient,
@@ -154,10 +157,12 @@ impl App {
             appview: network.appview,
             imports: config.imports.clone(),
             relays: Relay::all(&config.crawlers.relays)?,
-            service_signer: ServiceSigner::new(keys, Arc::clone(&clock), random),
+            crawl_requests: CrawlRequests::new(store.clone()),
+            service_signer: ServiceSigner::new(keys, Arc::clone(&clock), Arc::clone(&random)),
             service_verifier: ServiceVerifier::new(known_documents, Arc::clone(&clock), config.service.did.clone()),
             description: settings::description(config),
             clock: Arc::clone(&clock),
+            random,
             conditions,
             plc: network.plc,
             directories: settings::directories(config),
@@ -192,6 +197,11 @@ impl App {
     /// The time.
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Randomness.
+    pub(crate) fn random(&self) -> Arc<dyn Random> {
+        Arc::clone(&self.random)
     }
 
     /// A connection for reads, for jobs that look after the whole database.

@@ -7,9 +7,9 @@ use sqlx::SqliteConnection;
 use super::Outcome;
 use super::print::print_fields;
 use crate::account::count_accounts;
-use crate::clock::{Clock as _, SystemClock};
+use crate::clock::{Clock as _, SystemClock, rfc3339_millis};
 use crate::config::Config;
-use crate::crawl::{Budget, EventRates, HostStatus, Relay, RelayError};
+use crate::crawl::{Budget, CrawlRequest, EventRates, HostStatus, Relay, RelayError, last_request};
 use crate::sequencer;
 use crate::store::{self, StoreError};
 
@@ -37,6 +37,8 @@ struct Asked {
     /// Our events beyond its cursor; seqs are times, so a difference of seqs says nothing.
     beyond: Option<u64>,
     seq_high: i64,
+    /// How it answered when it was asked to crawl this server.
+    request: Option<CrawlRequest>,
 }
 
 pub(super) async fn run(verb: RelayVerb) -> Outcome {
@@ -95,15 +97,26 @@ async fn ask(database: &mut SqliteConnection, relay: Relay, hostname: &str) -> R
         None => None,
     };
     let seq_high = sequencer::log_state(database).await?.seq_high;
+    let request = last_request(database, relay.url()).await?;
     Ok(Asked {
         relay,
         answer,
         beyond,
         seq_high,
+        request,
     })
 }
 
 impl Asked {
+    /// When it was asked to crawl this server, and what it said.
+    fn request(&self) -> String {
+        let Some(request) = &self.request else {
+            return "never by this server".to_owned();
+        };
+        let answer = request.error.as_deref().unwrap_or("it said yes");
+        format!("{}: {answer}", rfc3339_millis(request.asked_at))
+    }
+
     fn host(&self) -> Option<&HostStatus> {
         self.answer.as_ref().ok().and_then(Option::as_ref)
     }
@@ -147,6 +160,7 @@ fn print_text(budget: &Budget, asked: &[Asked], request: &str) -> Outcome {
         print_fields(&["  status", status.unwrap_or("-")])?;
         print_fields(&["  events beyond its cursor", &number(one.beyond)])?;
         print_fields(&["  accounts it counts", &number(accounts)])?;
+        print_fields(&["  asked to crawl", &one.request()])?;
         if let Some(trouble) = one.trouble() {
             print_fields(&["  trouble", &trouble])?;
         }
@@ -175,6 +189,10 @@ fn print_json(hostname: &str, budget: &Budget, asked: &[Asked], request: &str) -
                 "eventsBeyondCursor": one.beyond,
                 "accountCount": one.host().and_then(|host| host.account_count),
                 "trouble": one.trouble(),
+                "crawlRequest": one.request.as_ref().map(|request| json!({
+                    "askedAt": rfc3339_millis(request.asked_at),
+                    "error": request.error,
+                })),
             })
         })
         .collect();

@@ -4,8 +4,10 @@ mod budget;
 mod crawler;
 mod rates;
 mod relay;
+mod requests;
 
 pub use budget::{Budget, Use};
 pub use crawler::keep_crawled;
 pub use rates::EventRates;
 pub use relay::{HostStatus, Relay, RelayError};
+pub use requests::{CrawlRequest, CrawlRequests, last_request};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, header};
 use futures_util::StreamExt as _;
+use httpdate::parse_http_date;
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -47,9 +49,14 @@ pub struct HostStatus {
 /// Why a relay did not do what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RelayError {
-    /// It could not be asked, did not answer in time, or failed.
-    #[error("it cannot be asked at the moment: {0}")]
-    Unavailable(String),
+    /// It could not be asked, did not answer in time, or failed (5xx, 429).
+    #[error("it cannot be asked at the moment: {reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// It refused (4xx).
     #[error("it refused ({status}): {message}")]
     Refused {
@@ -57,7 +64,16 @@ pub enum RelayError {
         status: u16,
         /// What it said, shortened.
         message: String,
+        /// How long it wants to be left alone.
+        retry_after: Option<Duration>,
     },
+}
+
+/// A relay's answer.
+struct Answer {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -103,11 +119,11 @@ impl Relay {
     pub async fn request_crawl(&self, hostname: &str) -> Result<(), RelayError> {
         let url = format!("{}/xrpc/com.atproto.sync.requestCrawl", self.url);
         let request = self.http.post(url).json(&json!({ "hostname": hostname }));
-        let (status, body) = self.ask(request).await?;
-        if status.is_success() {
+        let answer = self.ask(request).await?;
+        if answer.status.is_success() {
             return Ok(());
         }
-        Err(refused(status, &body))
+        Err(refused(&answer))
     }
 
     /// What it says of the host `hostname`; none if it does not know it.
@@ -116,21 +132,21 @@ impl Relay {
     /// If it does not answer, or says what nobody understands.
     pub async fn host_status(&self, hostname: &str) -> Result<Option<HostStatus>, RelayError> {
         let url = format!("{}/xrpc/com.atproto.sync.getHostStatus", self.url);
-        let (status, body) = self.ask(self.http.get(url).query(&[("hostname", hostname)])).await?;
-        if status.is_success() {
-            return match serde_json::from_slice(&body) {
-                Ok(found) => Ok(Some(found)),
-                Err(error) => Err(RelayError::Unavailable(format!("its answer is wrong: {error}"))),
-            };
+        let answer = self.ask(self.http.get(url).query(&[("hostname", hostname)])).await?;
+        if answer.status.is_success() {
+            let status = serde_json::from_slice(&answer.body);
+            return status
+                .map(Some)
+                .map_err(|error| broken(format!("its answer is wrong: {error}")));
         }
-        let refusal = serde_json::from_slice::<Refusal>(&body);
+        let refusal = serde_json::from_slice::<Refusal>(&answer.body);
         if refusal.is_ok_and(|refusal| refusal.error == "HostNotFound") {
             return Ok(None);
         }
-        Err(refused(status, &body))
+        Err(refused(&answer))
     }
 
-    async fn ask(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), RelayError> {
+    async fn ask(&self, request: RequestBuilder) -> Result<Answer, RelayError> {
         let call = UpstreamCall::begin(Service::Relay);
         let sent = request.send().await;
         let outcome = match &sent {
@@ -140,19 +156,26 @@ impl Relay {
         call.ends(outcome);
         self.outage.note(outcome, Instant::now());
         let answer = sent.map_err(|error| unavailable(&error))?;
-        let status = answer.status();
+        let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(RelayError::Unavailable(format!("it answered {status}")));
+            return Err(RelayError::Unavailable {
+                reason: format!("it answered {status}"),
+                retry_after,
+            });
         }
         let mut body = Vec::new();
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk.map_err(|error| unavailable(&error))?);
             if body.len() > MAX_ANSWER_BYTES {
-                return Err(RelayError::Unavailable("its answer is too long".to_owned()));
+                return Err(broken("its answer is too long".to_owned()));
             }
         }
-        Ok((status, body))
+        Ok(Answer {
+            status,
+            retry_after,
+            body,
+        })
     }
 }
 
@@ -164,17 +187,65 @@ fn unavailable(error: &reqwest::Error) -> RelayError {
     } else {
         "the connection broke"
     };
-    RelayError::Unavailable(what.to_owned())
+    broken(what.to_owned())
 }
 
-fn refused(status: StatusCode, body: &[u8]) -> RelayError {
-    let message = match serde_json::from_slice::<Refusal>(body) {
+fn broken(reason: String) -> RelayError {
+    RelayError::Unavailable {
+        reason,
+        retry_after: None,
+    }
+}
+
+/// `Retry-After`: seconds, or a date, which is seen from the relay's own `Date`
+/// ([RFC 9110 §10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let value = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let (then, now) = (parse_http_date(value).ok()?, parse_http_date(text(header::DATE)?).ok()?);
+    then.duration_since(now).ok()
+}
+
+fn refused(answer: &Answer) -> RelayError {
+    let message = match serde_json::from_slice::<Refusal>(&answer.body) {
         Ok(refusal) if refusal.message.is_empty() => refusal.error,
         Ok(refusal) => refusal.message,
         Err(_) => String::new(),
     };
     RelayError::Refused {
-        status: status.as_u16(),
+        status: answer.status.as_u16(),
         message: message.chars().take(MAX_MESSAGE).collect(),
+        retry_after: answer.retry_after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn relays_say_how_long_they_want_to_be_left_alone() {
+        let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+        for (value, date, expected) in [
+            ("120", None, Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(date), Some(60)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", None, None),
+            (date, Some("Sun, 06 Nov 1994 08:50:37 GMT"), None),
+            ("-1", Some(date), None),
+            ("soon", Some(date), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::RETRY_AFTER, value.parse().unwrap());
+            if let Some(date) = date {
+                headers.insert(header::DATE, date.parse().unwrap());
+            }
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(retry_after(&headers), expected, "{value} {date:?}");
+        }
     }
 }

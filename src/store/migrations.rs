@@ -58,6 +58,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "reserved_handles",
         sql: include_str!("../../migrations/sqlite/0013_reserved_handles.sql"),
     },
+    Migration {
+        version: 18,
+        name: "crawl_request",
+        sql: include_str!("../../migrations/sqlite/0018_crawl_request.sql"),
+    },
 ];
 
 /// Brings the schema up to this binary's version; refuses one that is newer.

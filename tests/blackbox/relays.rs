@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::TestApp;
 use crate::harness::{Mood, TestRelay, seq};
@@ -47,7 +48,7 @@ async fn a_relay_that_fails_is_asked_again_and_disturbs_nobody() {
     note(&alice, "a").await;
     // While a request is under way that will never be answered.
     let log = app.stop().await.text();
-    assert!(log.contains("cannot be asked to crawl"), "{log}");
+    assert!(log.contains("it answered 503"), "{log}");
 }
 
 #[tokio::test]
@@ -142,13 +143,114 @@ async fn the_status_counts_events_not_numbers() {
     let words = String::from_utf8(status(&app, &[]).stdout).unwrap();
     assert!(words.contains("events beyond its cursor\t2\n"), "{words}");
     assert!(words.contains("events per hour\t7 of 2600 (0 %)"), "{words}");
+}
 
-    relay.says(Some(json!({"seq": cursor, "status": "throttled"})));
-    let throttled = status(&app, &[]);
-    assert!(!throttled.status.success());
-    assert!(String::from_utf8_lossy(&throttled.stdout).contains("ask for higher limits"));
-    relay.says(Some(json!({"seq": i64::MAX})));
-    assert!(String::from_utf8_lossy(&status(&app, &[]).stdout).contains("older backup"));
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_says_what_is_wrong_with_a_relay() {
+    let relay = TestRelay::start().await;
+    let mut app = TestApp::start_with(&[("PDS_CRAWLERS", relay.url())]).await;
+    relay.is_asked(1).await;
+    app.stop().await;
+    for (says, expected) in [
+        (None, Some("it does not know this server")),
+        (Some(json!({"seq": 0, "status": "active"})), None),
+        (Some(json!({"seq": 0, "status": "idle"})), None),
+        (Some(json!({})), None),
+        (Some(json!({"seq": null, "accountCount": null, "status": "new"})), None),
+        (
+            Some(json!({"seq": 0, "status": "throttled"})),
+            Some("ask for higher limits"),
+        ),
+        (Some(json!({"status": "banned"})), Some("write to its operators")),
+        (Some(json!({"status": "offline"})), Some("it cannot reach this server")),
+        (Some(json!({"seq": i64::MAX})), Some("older backup")),
+        (Some(json!({"seq": "many"})), Some("its answer is wrong")),
+    ] {
+        relay.says(says.clone());
+        let output = status(&app, &["--json"]);
+        assert_eq!(output.status.success(), expected.is_none(), "{says:?} {output:?}");
+        let trouble = &json_of(&output)["relays"][0]["trouble"];
+        let found = trouble.as_str();
+        assert_eq!(found.is_some(), expected.is_some(), "{says:?} {trouble}");
+        assert!(
+            found.is_none_or(|found| found.contains(expected.unwrap())),
+            "{says:?} {trouble}"
+        );
+        let words = String::from_utf8(status(&app, &[]).stdout).unwrap();
+        assert_eq!(words.contains("  trouble\t"), expected.is_some(), "{words}");
+    }
     app.set("PDS_CRAWLERS", "http://127.0.0.1:1");
-    assert!(String::from_utf8_lossy(&status(&app, &[]).stdout).contains("cannot be reached"));
+    let away = String::from_utf8(status(&app, &[]).stdout).unwrap();
+    assert!(away.contains("cannot be reached"), "{away}");
+    assert!(away.contains("asked to crawl\tnever by this server"), "{away}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_says_how_the_last_request_to_crawl_ended() {
+    for (mood, expected) in [
+        (Mood::Willing, Value::Null),
+        (Mood::Answers(400), json!("it refused (400): as it was told")),
+        (
+            Mood::Answers(503),
+            json!("it cannot be asked at the moment: it answered 503 Service Unavailable"),
+        ),
+    ] {
+        let relay = TestRelay::start().await;
+        relay.is(mood);
+        relay.says(Some(json!({"status": "active"})));
+        let app = TestApp::start_with(&[("PDS_CRAWLERS", relay.url())]).await;
+        relay.is_asked(1).await;
+        let request = || json_of(&status(&app, &["--json"]))["relays"][0]["crawlRequest"].clone();
+        // The answer is noted soon after.
+        let request = (0..100).map(|_| request()).find(|request| !request.is_null()).unwrap();
+        assert_eq!(request["error"], expected, "{mood:?}");
+        assert!(request["askedAt"].as_str().unwrap().ends_with('Z'), "{request}");
+        let words = String::from_utf8(status(&app, &[]).stdout).unwrap();
+        let said = expected.as_str().unwrap_or("it said yes");
+        assert!(words.contains(&format!("Z: {said}\n")), "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_warns_and_has_the_words_to_ask_for_more() {
+    let relay = TestRelay::start().await;
+    relay.says(Some(json!({"status": "active"})));
+    let mut app = TestApp::start_with(&[("PDS_CRAWLERS", relay.url())]).await;
+    app.account("alice").await;
+    app.stop().await;
+    // One event a second before those that are there.
+    let url = format!("sqlite://{}", app.data().join("pds.sqlite").display());
+    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let statement = "WITH RECURSIVE past(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM past WHERE n < 2096)
+        INSERT INTO event (seq, account_id, time, frame)
+        SELECT seq_high - n * 1000000, 1, seq_high - n * 1000000, x'' FROM past, sequencer";
+    sqlx::query(statement).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let warned = json_of(&status(&app, &["--json"]));
+    assert_eq!(warned["warning"], true);
+    assert_eq!(
+        warned["budget"][2],
+        json!({"what": "events per hour", "used": 2_100, "limit": 2_600, "percent": 80})
+    );
+    let second = warned["budget"][1]["used"].as_u64().unwrap();
+    let request = format!(
+        "Please raise the limits of our PDS at your relay.\n\n\
+         Host: pds.test\n\
+         Contact: <your e-mail address>\n\
+         Software: pds {}\n\n\
+         - accounts: 1 now, allowed 100, please allow 100\n\
+         - events per second: {second} now, allowed 50, please allow 50\n\
+         - events per hour: 2100 now, allowed 2600, please allow 4200\n\
+         - events per day: 2100 now, allowed 21000, please allow 21000",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(warned["request"], request);
+    let words = String::from_utf8(status(&app, &[]).stdout).unwrap();
+    assert!(words.contains("events per hour\t2100 of 2600 (80 %)\n"), "{words}");
+    assert!(
+        words.contains(&format!(
+            "Warning: 80 % or more of a limit is used. Send this to the relay's operators:\n\n{request}\n"
+        )),
+        "{words}"
+    );
 }

@@ -26,7 +26,11 @@ impl Network {
     ) -> Result<Network, StartError> {
         let plc = PlcClient::new(&config.identity.plc_url, Arc::clone(conditions))?;
         let dns = Arc::new(SystemDns::new(&config.identity.handle_backup_nameservers)?);
-        let client = GuardedClient::new(settings::reach(config), dns.clone())?;
+        let client = if config.proxy.allow_http2 {
+            GuardedClient::with_http2(settings::reach(config), dns.clone())?
+        } else {
+            GuardedClient::new(settings::reach(config), dns.clone())?
+        };
         let directory: Arc<dyn PlcDirectory> = Arc::new(plc.clone());
         let dids = DidDocuments::new(
             directory,

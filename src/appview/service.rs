@@ -86,9 +86,11 @@ impl AppView {
     /// 400 for a malformed header, or if there is no service for the method.
     pub fn proxy_to(&self, headers: &HeaderMap, nsid: &str) -> Result<ProxyTo, XrpcError> {
         if let Some(value) = headers.get(proxy_header::NAME).filter(|value| !value.is_empty()) {
-            let value = value.to_str();
-            let value = value.map_err(|_| XrpcError::invalid_request("invalid proxy header format"))?;
-            let (did, id) = proxy_header::parse(value)?;
+            let malformed = || XrpcError::invalid_request("invalid proxy header format");
+            if headers.get_all(proxy_header::NAME).iter().count() > 1 {
+                return Err(malformed());
+            }
+            let (did, id) = proxy_header::parse(value.to_str().map_err(|_| malformed())?)?;
             return Ok(ProxyTo {
                 did: did.to_owned(),
                 id: id.to_owned(),

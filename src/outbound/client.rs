@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, StatusCode};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -78,12 +78,24 @@ pub enum FetchError {
 pub struct GuardedClientError(#[from] reqwest::Error);
 
 impl GuardedClient {
-    /// A client that goes as far as `reach` and asks `dns` for addresses.
+    /// A client that goes as far as `reach` and asks `dns` for addresses, over HTTP/1.1.
     ///
     /// # Errors
     /// If TLS cannot be set up.
     pub fn new(reach: Reach, dns: Arc<dyn Dns>) -> Result<GuardedClient, GuardedClientError> {
-        let http = client_builder()
+        GuardedClient::build(client_builder().http1_only(), reach, dns)
+    }
+
+    /// As [`Self::new`], over HTTP/2 with those who offer it.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn with_http2(reach: Reach, dns: Arc<dyn Dns>) -> Result<GuardedClient, GuardedClientError> {
+        GuardedClient::build(client_builder(), reach, dns)
+    }
+
+    fn build(builder: ClientBuilder, reach: Reach, dns: Arc<dyn Dns>) -> Result<GuardedClient, GuardedClientError> {
+        let http = builder
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)

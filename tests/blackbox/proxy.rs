@@ -342,6 +342,12 @@ async fn what_a_client_names_must_be_a_service_and_not_ourselves() {
             .refused(400, "InvalidRequest");
         assert_eq!(refused, message, "{proxy}");
     }
+    // Which of two is meant, nobody knows.
+    let two = app.api.get(TIMELINE, &[]).bearer_auth(&alice.access);
+    let two = two.header("atproto-proxy", appview.service("bsky_appview"));
+    let two = two.header("atproto-proxy", appview.service("other"));
+    let refused = Answer::to(two).await.unwrap().refused(400, "InvalidRequest");
+    assert_eq!(refused, "invalid proxy header format");
     assert!(appview.calls().is_empty());
     // Back here by another name: the token is for calling services, not for being proxied once more.
     appview.describes_itself(&[("loop", &format!("http://{}", app.api.address()))]);

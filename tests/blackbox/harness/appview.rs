@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
+use axum::serve::{Listener, ListenerExt as _};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +19,8 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use super::Certificate;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +47,7 @@ pub(crate) enum Behaviour {
 pub(crate) struct AppView(Arc<Served>);
 
 struct Served {
+    scheme: &'static str,
     port: u16,
     did_document: Mutex<Value>,
     behaviours: Mutex<HashMap<String, Behaviour>>,
@@ -58,9 +61,23 @@ struct Served {
 impl AppView {
     pub(crate) async fn start() -> AppView {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let appview = AppView::at("http", &listener);
+        appview.serve(listener);
+        appview
+    }
+
+    /// One that is reached by TLS.
+    pub(crate) async fn start_with(certificate: &Certificate) -> AppView {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let appview = AppView::at("https", &listener);
+        appview.serve(certificate.listener(listener));
+        appview
+    }
+
+    fn at(scheme: &'static str, listener: &TcpListener) -> AppView {
         let appview = AppView(Arc::new(Served {
-            port,
+            scheme,
+            port: listener.local_addr().unwrap().port(),
             did_document: Mutex::new(Value::Null),
             behaviours: Mutex::default(),
             calls: Mutex::default(),
@@ -70,20 +87,23 @@ impl AppView {
             released: watch::Sender::new(false),
         }));
         appview.describes_itself(&[("bsky_appview", &appview.url()), ("other", &appview.url())]);
-        let served = appview.clone();
+        appview
+    }
+
+    fn serve(&self, listener: impl Listener<Addr: std::fmt::Debug>) {
+        let served = self.clone();
         let listener = listener.tap_io(move |_| {
             served.0.connections.fetch_add(1, Ordering::Relaxed);
         });
         let router = Router::new()
             .route("/.well-known/did.json", get(did_document))
             .fallback(answer)
-            .with_state(appview.clone());
+            .with_state(self.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        appview
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://localhost:{}", self.0.port)
+        format!("{}://localhost:{}", self.0.scheme, self.0.port)
     }
 
     /// A did:web that resolves while the server may reach loopback.
@@ -131,7 +151,7 @@ impl AppView {
         self.0.spends_tokens.store(true, Ordering::Relaxed);
     }
 
-    /// What it has been asked, oldest first: `{method, nsid, query, headers, token, body}`.
+    /// What it has been asked, oldest first: `{method, version, nsid, query, headers, token, body}`.
     pub(crate) fn calls(&self) -> Vec<Value> {
         self.0.calls.lock().unwrap().clone()
     }
@@ -255,6 +275,7 @@ async fn echo(request: Request) -> Value {
         .and_then(|value| value.strip_prefix("Bearer "));
     json!({
         "method": parts.method.as_str(),
+        "version": format!("{:?}", parts.version),
         "nsid": parts.uri.path().trim_start_matches("/xrpc/"),
         "query": parts.uri.query(),
         "token": token.map(claims),

@@ -14,6 +14,7 @@ mod s3;
 #[expect(dead_code, reason = "the server's own tests need more of it")]
 mod smtp_sink;
 mod subscription;
+mod tls;
 mod vectors;
 mod writer;
 
@@ -29,5 +30,6 @@ pub(crate) use relay::{Mood, TestRelay};
 pub(crate) use s3::S3;
 pub(crate) use smtp_sink::{Received, SmtpMood, SmtpSink};
 pub(crate) use subscription::{Firehose, seq};
+pub(crate) use tls::Certificate;
 pub(crate) use vectors::{vector_file, vectors};
 pub(crate) use writer::{Writer, cid_of};

@@ -129,7 +129,7 @@ async fn hop_by_hop_headers_of_a_service_stay_there() {
         answer
             .headers
             .get("strict-transport-security")
-            .map(|value| value.as_bytes()),
+            .map(reqwest::header::HeaderValue::as_bytes),
         Some(&b"max-age=0"[..])
     );
     assert_eq!(answer.bytes(), b"{}");

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use atproto_data::Handle;
 
+use super::slurs;
+
 /// Top-level domains that are no part of the public DNS.
 const DISALLOWED_TLDS: [&str; 8] = [
     "local",
@@ -50,6 +52,9 @@ pub enum HandleRefused {
     /// The name in front of the service domain is too long.
     #[error("Handle too long")]
     TooLong,
+    /// It is, or has in it, a word of abuse.
+    #[error("Inappropriate language in handle")]
+    Language,
     /// Nobody may have it.
     #[error("Reserved handle")]
     Reserved,
@@ -83,6 +88,13 @@ impl HandleRules {
     /// Why not.
     pub fn check_new(&self, handle: &Handle) -> Result<(), HandleRefused> {
         check_top_level(handle)?;
+        if slurs::is_in(handle.as_str()) {
+            return Err(HandleRefused::Language);
+        }
+        self.check_name(handle)
+    }
+
+    fn check_name(&self, handle: &Handle) -> Result<(), HandleRefused> {
         let name = self.service_name(handle).ok_or(HandleRefused::UnsupportedDomain)?;
         // Punycode can look like any other name.
         if name.contains('.') || name.starts_with(PUNYCODE) {
@@ -101,7 +113,7 @@ impl HandleRules {
         Ok(())
     }
 
-    /// Whether an administrator may give an account the handle: reserved names too, and the server's own name or that of a service
+    /// Whether an administrator may give an account the handle: any language and reserved names too, and the server's own name or that of a service
     /// domain.
     ///
     /// # Errors
@@ -112,7 +124,7 @@ impl HandleRules {
         if handle.as_str() == self.hostname || self.service_domains.iter().any(is_service_domain) {
             return Ok(());
         }
-        match self.check_new(handle) {
+        match self.check_name(handle) {
             Err(HandleRefused::Reserved) => Ok(()),
             other => other,
         }
@@ -164,6 +176,8 @@ mod tests {
             ("alice.onion", Err(HandleRefused::Tld)),
             ("alice.example.org", Err(HandleRefused::UnsupportedDomain)),
             ("atest.org", Err(HandleRefused::UnsupportedDomain)),
+            ("coons.test", Err(HandleRefused::Language)),
+            ("coon.example.org", Err(HandleRefused::Language)),
             ("admin.test", Err(HandleRefused::Reserved)),
             ("pds.test", Err(HandleRefused::Reserved)),
         ] {

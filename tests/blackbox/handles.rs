@@ -1,6 +1,9 @@
 //! Handles: which are free, which are kept back, and DID documents with sessions (catalogue B2).
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
+use tokio::net::UdpSocket;
 
 use crate::harness::{ADMIN_PASSWORD, password};
 use crate::{Answer, TestApp};
@@ -124,4 +127,57 @@ async fn an_account_whose_credentials_are_revoked_lets_nobody_in() {
         let answer = app.api.procedure("com.atproto.server.createSession", &login).await;
         answer.refused(401, "AuthenticationRequired");
     }
+}
+
+/// A name server that knows one name, by its address; the text under that name is what the second value holds.
+async fn name_server(labels: &[&str]) -> (String, Arc<Mutex<String>>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let text = Arc::new(Mutex::new(String::new()));
+    let mut known: Vec<u8> = labels
+        .iter()
+        .flat_map(|label| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat())
+        .collect();
+    // The end of the name, type TXT, class IN (RFC 1035 §4.1.2).
+    known.extend([0, 0, 16, 0, 1]);
+    let shared = Arc::clone(&text);
+    tokio::spawn(async move {
+        let mut query = [0; 512];
+        while let Ok((length, client)) = socket.recv_from(&mut query).await {
+            let question = query[12..length].get(..known.len()).unwrap_or_default();
+            let is_known = question.eq_ignore_ascii_case(&known);
+            let text = shared.lock().unwrap().clone();
+            let size = u8::try_from(text.len()).unwrap();
+            // A recursive answer without error: the question, and one record that refers to its name.
+            let head = [query[0], query[1], 0x81, 0x80, 0, 1, 0, u8::from(is_known), 0, 0, 0, 0];
+            let record = [
+                &[0xC0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, size + 1, size],
+                text.as_bytes(),
+            ]
+            .concat();
+            let end = 12 + query[12..length].iter().position(|byte| *byte == 0).unwrap_or_default() + 5;
+            let mut answer = [&head, &query[12..end]].concat();
+            if is_known {
+                answer.extend(record);
+            }
+            socket.send_to(&answer, client).await.unwrap();
+        }
+    });
+    (address, text)
+}
+
+#[tokio::test]
+async fn an_administrator_gives_a_handle_of_another_domain_that_points_to_the_account() {
+    let (address, text) = name_server(&["_atproto", "alice", "example", "com"]).await;
+    let app = TestApp::start_with(&[("PDS_HANDLE_BACKUP_NAMESERVERS", &address)]).await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    *text.lock().unwrap() = format!("did={}", alice.did);
+    let update = "com.atproto.admin.updateAccountHandle";
+    for (did, handle) in [(&bob.did, "alice.example.com"), (&alice.did, "bob.example.com")] {
+        let input = json!({"did": did, "handle": handle});
+        admin(&app, update, &input).await.refused(400, "InvalidRequest");
+    }
+    let input = json!({"did": alice.did, "handle": "alice.example.com"});
+    admin(&app, update, &input).await.ok();
+    assert_eq!(alice.session().await.ok()["handle"], "alice.example.com");
 }

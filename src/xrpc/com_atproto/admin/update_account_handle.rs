@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use atproto_data::{Did, Handle};
 
-use crate::account::HandleError;
 use crate::app::App;
-use crate::identity::HandleRefused;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
-use crate::xrpc::com_atproto::identity::update_handle::handle_error;
+use crate::xrpc::com_atproto::identity::update_handle::{handle_error, judge};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.admin.updateAccountHandle",
@@ -24,17 +22,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = app.accounts.find_did(&did).await;
     let account = account.map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| XrpcError::invalid_request("Account not found"))?;
-    check(&app, &handle)?;
+    judge(&app, &did, &handle, app.accounts.handle_rules().check_by_admin(&handle)).await?;
     let changed = app.accounts.change_handle(&account, handle).await;
     changed.map_err(|error| handle_error(&error))?;
     Ok(respond::empty())
-}
-
-fn check(app: &App, handle: &Handle) -> Result<(), XrpcError> {
-    match app.accounts.handle_rules().check_by_admin(handle) {
-        Ok(()) => Ok(()),
-        // Handles of other domains have to be looked up, which this server does not do yet.
-        Err(HandleRefused::UnsupportedDomain) => Err(handle_error(&HandleError::NotProven)),
-        Err(refused) => Err(handle_error(&refused.into())),
-    }
 }

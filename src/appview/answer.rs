@@ -26,7 +26,7 @@ const MAX_ERROR_MESSAGE: usize = 5_000;
 /// The largest body of an error that is read, in bytes, before and after its encoding is undone.
 const MAX_ERROR_BYTES: u64 = 64 << 10;
 
-/// An answer of which so much is announced goes to the client as it takes it: no client can keep it from being taken.
+/// An answer of at most so many bytes, announced, goes to the client as it takes it: over HTTP/1.1 it is taken whole, whatever the client does.
 const SMALL: u64 = 64 << 10;
 /// JSON of so many bytes is worked on where it does not hold up others.
 const LARGE: usize = 128 << 10;

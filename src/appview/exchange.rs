@@ -74,7 +74,7 @@ impl AppView {
     /// Sends a call without a body.
     ///
     /// # Errors
-    /// The service's own error, 502, 504, or 503 if too many calls are under way.
+    /// The service's own error, 502, 504; 429 if too many calls of the account are under way, 503 if too many of all.
     pub async fn call(&self, service: &Service, call: &Outgoing<'_>) -> Result<Reply, XrpcError> {
         let slot = self.slot(service, call)?;
         let mut retries = self.settings.proxy.max_retries;

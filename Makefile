@@ -20,7 +20,7 @@ RELEASE_BINARY := $(TARGET)/release/pds
 BENCH_DIR ?= $(TARGET)/bench
 LOG_LEVEL ?= warn
 
-.PHONY: help dev test format-check lint unit-test client-test golden-test lexicon-check deny chart-test chart-docs chart cluster-test test-cluster bench bench-reference image
+.PHONY: help dev test format-check lint unit-test client-test golden-test lexicon-check deny chart-test chart-docs chart cluster-test fuzz test-cluster bench bench-reference image
 
 help: ## Say what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,9 +32,11 @@ test: format-check lint unit-test client-test golden-test lexicon-check deny cha
 
 format-check: ## Is the code formatted?
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 lint: ## Clippy, with every warning an error
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir $(TARGET)/fuzz --locked -- -D warnings
 
 # The tests of buckets need an S3 server, which is installed with the clients.
 unit-test: ## All Rust tests
@@ -68,6 +70,9 @@ cluster-test:
 
 test-cluster: ## Install the chart on a real one-node Kubernetes, built from nothing (root; 20 minutes the first time)
 	TOOLS=$(TOOLS) tests/cluster/run.sh
+
+fuzz: ## Run each fuzz target for FUZZ_SECONDS (60), or only those in FUZZ (fuzz/README.md)
+	CARGO_TARGET_DIR=$(TARGET)/fuzz fuzz/run.sh $(FUZZ)
 
 chart-docs: ## Write the table of values in helm/README.md
 	tests/helm/values_table.py

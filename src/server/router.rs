@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_request, map_response};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -43,10 +44,7 @@ pub fn build<S: Application>(app: Arc<S>, methods: &'static [Method<S>], pages: 
     let pages = pages
         .layer(CatchPanicLayer::custom(panic::answer))
         .layer(from_fn_with_state(app.clone(), host::only_on_hostname::<S>));
-    let router = api
-        .merge(pages)
-        .layer(from_fn_with_state(app.clone(), meter::measure::<S>))
-        .layer(from_fn_with_state(app, host::guard::<S>));
+    let router = api.merge(pages).layer(from_fn_with_state(app, admit::<S>));
     within_bounds(router, ids)
 }
 
@@ -66,20 +64,32 @@ pub fn not_ready(phase: Phase, ids: RequestIds) -> Router {
     let router = Router::new()
         .route("/livez", get(routes::livez))
         .route("/readyz", get(move || async move { routes::readiness(&readyz) }))
-        .fallback(all_else);
+        .fallback(all_else)
+        .layer(map_response(async |response| compress::vary(response)));
     within_bounds(router, ids)
 }
 
-/// The layers that every answer passes. The last one added is the outermost.
+/// What all requests pass, outermost last. Every layer of a router copies, for each request, all that lie within it: so most of what
+/// is done is not a layer of its own.
 fn within_bounds(router: Router, ids: RequestIds) -> Router {
-    router
-        .layer(map_response(compress::vary))
-        .layer(compress::layer())
-        .layer(from_fn(decompress::undo))
-        .layer(from_fn(drain::drain))
-        .layer(map_request(pace::pace))
-        .layer(from_fn(uri_length::limit))
-        .layer(from_fn_with_state(ids, request_log::log))
+    router.layer(compress::layer()).layer(from_fn_with_state(ids, bound))
+}
+
+/// Bounds what a request may take, logs and counts it.
+async fn bound(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
+    let rest = |request| async {
+        if let Some(refusal) = uri_length::refusal(&request) {
+            return refusal;
+        }
+        drain::drain(pace::pace(request), |request| decompress::undo(request, next)).await
+    };
+    request_log::log(&ids, request, rest).await
+}
+
+/// Lets a request through to what its host may see, within its caller's limits.
+async fn admit<S: Application>(State(app): State<Arc<S>>, request: Request, next: Next) -> Response {
+    let measured = |request| meter::measure(&*app, request, |request| next.run(request));
+    compress::vary(host::guard(&*app, request, measured).await)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(in crate::server) fn layer() -> CompressionLayer<And<SizeAbove, Compressible
 }
 
 /// Says in one `Vary` header that answers depend on `Accept-Encoding`, besides what they depend on already. Attachments do not.
-pub(in crate::server) async fn vary(mut response: Response) -> Response {
+pub(in crate::server) fn vary(mut response: Response) -> Response {
     if response.headers().contains_key(header::CONTENT_DISPOSITION) {
         return response;
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderValue, Version, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
@@ -23,17 +22,20 @@ const MAX_DRAINED: usize = 8 << 20;
 const MAX_TIME: Duration = Duration::from_secs(5);
 
 /// Drains the body behind the handler, or announces that the connection will be closed.
-pub(in crate::server) async fn drain(request: Request, next: Next) -> Response {
+pub(in crate::server) async fn drain<F: Future<Output = Response>>(
+    request: Request,
+    rest: impl FnOnce(Request) -> F,
+) -> Response {
     // HTTP/2 ends a stream without ending its connection. A client that waits for `100 Continue` sends nothing unasked.
     let is_waiting = request.headers().contains_key(header::EXPECT);
     if request.body().is_end_stream() || request.version() >= Version::HTTP_2 {
-        return next.run(request).await;
+        return rest(request).await;
     }
     let (back, mut returned) = oneshot::channel();
     let request = request.map(|body| Body::new(Lent { body, back: Some(back) }));
-    let mut response = next.run(request).await;
-    if let Ok(rest) = returned.try_recv()
-        && (is_waiting || !is_drained(rest).await)
+    let mut response = rest(request).await;
+    if let Ok(unread) = returned.try_recv()
+        && (is_waiting || !is_drained(unread).await)
     {
         response
             .headers_mut()

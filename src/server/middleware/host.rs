@@ -40,10 +40,10 @@ enum Role {
 }
 
 /// Keeps handle hosts to what they may serve and notes the host for the routes.
-pub(in crate::server) async fn guard<S: Application>(
-    State(app): State<Arc<S>>,
+pub(in crate::server) async fn guard<S: Application, F: Future<Output = Response>>(
+    app: &S,
     mut request: Request,
-    next: Next,
+    rest: impl FnOnce(Request) -> F,
 ) -> Response {
     let Some(host) = host_of(&request) else {
         return XrpcError::invalid_request("The request must name one host").into_response();
@@ -52,7 +52,7 @@ pub(in crate::server) async fn guard<S: Application>(
         return routes::not_found();
     }
     request.extensions_mut().insert(RequestHost(host));
-    next.run(request).await
+    rest(request).await
 }
 
 /// Keeps pages to the hostname.

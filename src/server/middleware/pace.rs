@@ -21,7 +21,7 @@ const BYTES_PER_SECOND: u64 = 4 * 1024;
 pub(in crate::server) struct TooSlow;
 
 /// Puts a pace on the request's body.
-pub(in crate::server) async fn pace(request: Request) -> Request {
+pub(in crate::server) fn pace(request: Request) -> Request {
     request.map(|body| {
         if body.is_end_stream() {
             body

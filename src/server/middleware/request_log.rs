@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -70,7 +69,11 @@ impl Drop for InFlight {
 
 /// Runs the request in a span that has its id, logs its outcome and names the id in the answer. Query strings, headers and bodies are
 /// not logged: they may hold secrets.
-pub(in crate::server) async fn log(State(ids): State<RequestIds>, request: Request, next: Next) -> Response {
+pub(in crate::server) async fn log<F: Future<Output = Response>>(
+    ids: &RequestIds,
+    request: Request,
+    rest: impl FnOnce(Request) -> F,
+) -> Response {
     let id = ids.next();
     let method = request.method().clone();
     let path = shortened(request.uri().path()).to_owned();
@@ -78,7 +81,7 @@ pub(in crate::server) async fn log(State(ids): State<RequestIds>, request: Reque
     let span = tracing::error_span!("request", id = %id);
     let started = Instant::now();
     let in_flight = InFlight::begin();
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = rest(request).instrument(span.clone()).await;
     drop(in_flight);
     let elapsed = started.elapsed();
     count(&path, &response, elapsed);

@@ -3,31 +3,24 @@
 #   make image
 #   docker run --read-only -p 3000:3000 -v pds:/pds --env-file pds.env pds:0.4.0
 #
-# BUILD_IMAGE may be any Debian with Rust 1.95 or newer, for the architecture that is built.
+# BUILD_IMAGE may be any Debian with Rust 1.95 or newer, for the machine that builds. The image is for the platform that is asked for, amd64 or
+# arm64 (`make image PLATFORM=linux/arm64`): the compiler crosses over, nothing is emulated.
 ARG BUILD_IMAGE=docker.io/library/rust:1.95-slim-trixie
 
-FROM ${BUILD_IMAGE} AS build
-RUN apt-get update \
-    && apt-get install -y --no-install-recommends build-essential ca-certificates clang cmake \
-    && rm -rf /var/lib/apt/lists/*
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
+ARG TARGETARCH
+COPY image-build.sh /usr/local/bin/image-build
+RUN /usr/local/bin/image-build "$TARGETARCH" prepare
 WORKDIR /source
 COPY . .
-# The paths of the build machine stay out of the binary, so that the same source gives the same bytes.
-RUN RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-/usr/local/cargo}=/cargo" cargo build --release --locked --bin pds
-
 # What the binary needs of the system: the C library it was built with, certificates, and who owns the data.
-RUN set -eu; root=/image; \
-    mkdir -p "$root/usr/local/bin"; \
-    strip --strip-all -o "$root/usr/local/bin/pds" target/release/pds; \
-    ldd target/release/pds | grep -o '/[^ ]*' | sort -u | while read -r library; do \
-        install -D -m 0755 "$library" "$root$library"; \
-    done; \
-    install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"; \
-    install -D -m 0644 LICENSE-MIT LICENSE-APACHE -t "$root/usr/share/licenses/pds"; \
-    printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"; \
-    printf 'pds:x:1000:1000::/pds:/nonexistent\n' > "$root/etc/passwd"; \
-    printf 'pds:x:1000:\n' > "$root/etc/group"; \
-    install -d -m 0700 /data/pds
+RUN /usr/local/bin/image-build "$TARGETARCH" install /image \
+    && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
+    && install -D -m 0644 LICENSE-MIT LICENSE-APACHE -t /image/usr/share/licenses/pds \
+    && printf 'hosts: files dns\n' >/image/etc/nsswitch.conf \
+    && printf 'pds:x:1000:1000::/pds:/nonexistent\n' >/image/etc/passwd \
+    && printf 'pds:x:1000:\n' >/image/etc/group \
+    && install -d -m 0700 /data/pds
 
 FROM scratch
 ARG VERSION=0.4.0

@@ -5,6 +5,8 @@ TOOLS ?= $(HOME)/.cache/pds-tools
 export PATH := $(TOOLS)/bin:$(PATH)
 
 IMAGE ?= pds
+# Older builders do not say it themselves.
+BUILD_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
 COMMITTED = $(shell git log -1 --format=%ct)
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 CLIENT_TESTS := tests/clients/run.sh
@@ -100,7 +102,7 @@ bench-reference:
 	PDS_CMD='$(RELEASE_BINARY) serve' $(REFERENCE_DIR)/bench.sh $(BENCH_REFERENCE); status=$$?; \
 	[ $$started -ne 0 ] || $(REFERENCE_DIR)/stop.sh plc; exit $$status
 
-# PLATFORM=linux/arm64 builds for another machine. IMAGE_ARGUMENTS are the builder's, such as `--build-arg BUILD_IMAGE=…`.
+# PLATFORM=linux/arm64, or linux/amd64, crosses over to another machine. IMAGE_ARGUMENTS are the builder's, such as `--build-arg BUILD_IMAGE=…`.
 image: ## Build the container image with docker, podman or buildah
 	@for builder in $(or $(IMAGE_BUILDER),docker podman buildah) none; do "$$builder" info >/dev/null 2>&1 && break; done; \
 	case $$builder in \
@@ -109,7 +111,7 @@ image: ## Build the container image with docker, podman or buildah
 	  buildah) set -- buildah bud --isolation chroot --format docker --timestamp $(COMMITTED) ;; \
 	  none) echo "make image: none of docker, podman and buildah is there and works" >&2; exit 1 ;; \
 	esac; \
-	set -x; SOURCE_DATE_EPOCH=$(COMMITTED) "$$@" --tag $(IMAGE):$(VERSION) $(if $(PLATFORM),--platform $(PLATFORM)) \
+	set -x; SOURCE_DATE_EPOCH=$(COMMITTED) "$$@" --tag $(IMAGE):$(VERSION) $(if $(PLATFORM),--platform $(PLATFORM) --build-arg BUILDPLATFORM=linux/$(BUILD_ARCHITECTURE)) \
 	  --build-arg VERSION=$(VERSION) \
 	  --build-arg REVISION=$(shell git rev-parse HEAD) \
 	  --build-arg CREATED=$(shell git log -1 --format=%cI) \

@@ -7,6 +7,7 @@ mod stored;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use atproto_data::Did;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use crate::observe::{Condition, Conditions, metrics};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::Sequencer;
-use crate::server::health::{Health, Phase};
+use crate::server::health::{self, Health, Phase};
 use crate::server::router::RequestIds;
 use crate::server::{Limiter, Site};
 use crate::store::{Reader, Store, StoreError};
@@ -87,6 +88,8 @@ pub struct App {
     /// What does not work while the rest does.
     conditions: Arc<Conditions>,
     plc: PlcClient,
+    /// Whether the last look into the database failed.
+    is_unreadable: AtomicBool,
     /// Where data is written.
     directories: Vec<PathBuf>,
     moderation_service: Option<Did>,
@@ -165,6 +168,7 @@ impl App {
             random,
             conditions,
             plc: network.plc,
+            is_unreadable: AtomicBool::new(false),
             directories: settings::directories(config),
             moderation_service: settings::moderation_service(config),
             store,
@@ -237,12 +241,23 @@ impl App {
             Phase::Ready
         };
         self.update_conditions();
+        let database = if self.is_unreadable.load(Ordering::Relaxed) {
+            health::Database::Unreadable
+        } else {
+            health::Database::Readable
+        };
         Health {
             phase,
+            database,
             degraded: self.conditions.names().into_iter().map(str::to_owned).collect(),
             notes: self.notes(),
-            ..Health::good()
         }
+    }
+
+    /// Looks whether the database can be read.
+    pub(crate) async fn watch_database(&self) {
+        let is_readable = self.store.can_be_read().await;
+        self.is_unreadable.store(!is_readable, Ordering::Relaxed);
     }
 
     /// Takes note of what others know not to work.

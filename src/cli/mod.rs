@@ -3,6 +3,7 @@
 mod account;
 mod admin_client;
 mod dev;
+mod doctor;
 mod email;
 mod failure;
 mod healthcheck;
@@ -34,6 +35,9 @@ enum Verb {
     Serve,
     /// Run a server for development on loopback, with a PLC directory of its own.
     Dev(dev::DevArguments),
+    /// Look at a running server, its disk, its public name and the services it calls, and say what to do about what does not work. Exit
+    /// status 1 if something does not.
+    Doctor(doctor::DoctorArguments),
     /// Accounts of a running server.
     #[command(subcommand)]
     Account(account::AccountVerb),
@@ -64,6 +68,7 @@ pub fn run() -> ExitCode {
         match arguments.verb.unwrap_or(Verb::Serve) {
             Verb::Serve => serve::run().await,
             Verb::Dev(arguments) => dev::run(arguments).await,
+            Verb::Doctor(arguments) => doctor::run(arguments).await,
             Verb::Account(verb) => account::run(verb).await,
             Verb::Email(verb) => email::run(verb).await,
             Verb::Invite(verb) => invite::run(verb).await,

@@ -12,11 +12,11 @@ use super::{Outcome, logging};
 use crate::app::App;
 use crate::config::Config;
 use crate::jobs;
-use crate::observe::metrics;
+use crate::observe::{Disk, metrics};
 use crate::server::health::Phase;
 use crate::server::router::{self, RequestIds};
 use crate::server::{self, lifecycle, listen};
-use crate::{web, xrpc};
+use crate::{store, web, xrpc};
 
 pub(super) async fn run() -> Outcome {
     let config = Config::from_env()?;
@@ -36,9 +36,15 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     let metrics = measure(&config, Arc::clone(&running), stop.clone()).await?;
 
     // The listener answers probes while the database opens and migrates.
-    let (router, routers) = watch::channel(router::not_ready(Phase::Starting, RequestIds::starting_at(0)));
+    let phase = if store::is_to_be_migrated(&config.storage.data_directory).await {
+        Phase::Migrating
+    } else {
+        Phase::Starting
+    };
+    let (router, routers) = watch::channel(router::not_ready(phase, RequestIds::starting_at(0)));
     let server = tokio::spawn(listen::serve_latest(listener, routers, stop.clone()));
     let app = App::start(&config, stop.clone()).await?;
+    warn_of_network(&config);
     jobs::start(&app).await?;
     drop(router.send_replace(xrpc::router(&app, web::pages(&app))));
     // The first app is the only one.
@@ -76,6 +82,17 @@ async fn measure(
         }
     };
     Ok(Some(tokio::spawn(server::metrics::serve(listener, measure, stop))))
+}
+
+fn warn_of_network(config: &Config) {
+    if let Ok(Disk {
+        network: Some(kind), ..
+    }) = Disk::of(&config.storage.data_directory)
+    {
+        tracing::warn!(
+            "the data directory is on {kind}; SQLite loses data on network file systems: use a block device"
+        );
+    }
 }
 
 /// Tells the operator what of the settings has no effect or looks wrong.

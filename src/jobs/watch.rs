@@ -12,6 +12,7 @@ use crate::store::StoreError;
 /// Looks at the disks, and tries again what did not work.
 pub(super) async fn watch(app: Arc<App>) {
     watch_disks(&app);
+    app.watch_database().await;
     app.update_conditions();
     let ask = async {
         if app.conditions().holds(Condition::Plc) {

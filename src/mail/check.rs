@@ -73,6 +73,27 @@ pub async fn check(sender: &Sender, to: &str, branding: &Branding, tell: &mut dy
     Ok(())
 }
 
+/// Logs in to a sender's server and sends nothing.
+///
+/// # Errors
+/// The first step that fails, and what to do about it.
+pub async fn try_login(sender: &Sender) -> Result<(), Failed> {
+    if let Route::Smtp(server) = &sender.route {
+        let mut connection = enter(server, &mut drop).await?;
+        let _ = connection.quit().await;
+    }
+    Ok(())
+}
+
+/// From the name to the login.
+async fn enter(server: &SmtpServer, tell: &mut dyn FnMut(Passed)) -> Result<AsyncSmtpConnection, Failed> {
+    let address = resolve(server, tell).await?;
+    connect(server, address, tell).await?;
+    let mut connection = greet(server, tell).await?;
+    log_in(&mut connection, server, tell).await?;
+    Ok(connection)
+}
+
 /// Everything up to the letter itself.
 async fn try_server(
     server: &SmtpServer,
@@ -80,10 +101,7 @@ async fn try_server(
     to: Address,
     tell: &mut dyn FnMut(Passed),
 ) -> Result<(), Failed> {
-    let address = resolve(server, tell).await?;
-    connect(server, address, tell).await?;
-    let mut connection = greet(server, tell).await?;
-    log_in(&mut connection, server, tell).await?;
+    let mut connection = enter(server, tell).await?;
     let refused = connection
         .command(MailFrom::new(Some(from.clone()), Vec::new()))
         .await

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{StatVfsMountFlags, statvfs};
+use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
 
 /// Less than this left, or less than a fiftieth of a small file system, counts as full: SQLite needs room to end what it began.
 const FULL_BELOW_BYTES: u64 = 64 << 20;
@@ -18,7 +18,20 @@ pub struct Disk {
     pub size_bytes: u64,
     /// Whether it is mounted read-only.
     pub read_only: bool,
+    /// What kind of network file system it is, on which SQLite may lose data; none if it is on this machine.
+    pub network: Option<&'static str>,
 }
+
+/// Network file systems by the magic numbers of `statfs(2)`. FUSE may be anything; what clouds mount by it are buckets.
+const NETWORK_FILE_SYSTEMS: [(u64, &str); 7] = [
+    (0x6969, "NFS"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB"),
+    (0x6573_5546, "FUSE"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x0102_1997, "9P"),
+];
 
 impl Disk {
     /// The file system of a directory.
@@ -31,6 +44,7 @@ impl Disk {
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),
             size_bytes: found.f_blocks.saturating_mul(found.f_frsize),
             read_only: found.f_flag.contains(StatVfsMountFlags::RDONLY),
+            network: network(statfs(directory)?.f_type.cast_unsigned()),
         })
     }
 
@@ -38,6 +52,11 @@ impl Disk {
     pub fn is_full(self) -> bool {
         self.free_bytes < FULL_BELOW_BYTES.min(self.size_bytes / FULL_BELOW_SHARE)
     }
+}
+
+fn network(magic: u64) -> Option<&'static str> {
+    let found = NETWORK_FILE_SYSTEMS.iter().find(|(known, _)| *known == magic);
+    found.map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -50,7 +69,9 @@ mod tests {
     fn a_directory_has_a_disk() {
         let disk = Disk::of(Path::new("/")).unwrap();
         assert!(disk.size_bytes > 0 && disk.free_bytes <= disk.size_bytes);
+        assert_eq!(disk.network, None);
         assert!(Disk::of(Path::new("/nowhere/at/all")).is_err());
+        assert_eq!((network(0x6969), network(0xef53)), (Some("NFS"), None));
     }
 
     #[test]
@@ -59,6 +80,7 @@ mod tests {
             free_bytes,
             size_bytes,
             read_only: false,
+            network: None,
         };
         assert!(disk(63 << 20, 1 << 40).is_full() && !disk(65 << 20, 1 << 40).is_full());
         assert!(disk(0, 16 << 20).is_full() && !disk(1 << 20, 16 << 20).is_full());

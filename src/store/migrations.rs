@@ -65,6 +65,14 @@ const MIGRATIONS: &[Migration] = &[
     },
 ];
 
+/// Whether the schema is older than this binary's.
+pub(super) async fn are_due(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM schema_migration")
+        .fetch_one(connection)
+        .await?;
+    Ok(usize::try_from(row.try_get::<i64, _>(0)?).is_ok_and(|applied| applied < MIGRATIONS.len()))
+}
+
 /// Brings the schema up to this binary's version; refuses one that is newer.
 pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     sqlx::query(

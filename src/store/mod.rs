@@ -29,7 +29,7 @@ use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
 
 pub use error::StoreError;
-pub use inspect::inspect;
+pub use inspect::{inspect, is_to_be_migrated};
 pub use look_up::{Column, Columns, Found};
 pub use queue::{BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
 pub use sequence::{Sequence, SequencedEvent};
@@ -178,6 +178,16 @@ impl Store {
     /// Whether an I/O error while committing has stopped all writes until a restart; reads go on.
     pub fn writes_stopped(&self) -> bool {
         self.writes_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Reads something, and says whether that worked.
+    pub async fn can_be_read(&self) -> bool {
+        let found = self.look_up("SELECT seq_high FROM sequencer", [], |row| row.column::<i64>(0));
+        let found = found.await;
+        if let Err(error) = &found {
+            tracing::error!(%error, "the database cannot be read");
+        }
+        found.is_ok()
     }
 
     /// Whether the last write of records was refused because the disk was full.

@@ -21,6 +21,7 @@ mod crash;
 mod creation;
 mod damage;
 mod difference;
+mod doctor;
 mod flow;
 mod full_disk;
 mod handles;

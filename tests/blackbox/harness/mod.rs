@@ -11,7 +11,6 @@ mod process;
 mod relay;
 mod s3;
 #[path = "../../../src/mail/testing/smtp_sink.rs"]
-#[expect(dead_code, reason = "the server's own tests need more of it")]
 mod smtp_sink;
 mod subscription;
 mod tls;

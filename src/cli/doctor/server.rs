@@ -1,0 +1,169 @@
+//! A server as its clients see it, at any of its addresses.
+
+use std::time::Duration;
+
+use reqwest::{StatusCode, header};
+use serde_json::Value;
+
+use super::Finding;
+use crate::clock::{Clock as _, SystemClock};
+
+/// No answer takes longer.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// Between two tries of one who waits.
+const RETRY: Duration = Duration::from_secs(1);
+/// A handle that nobody has, and that nobody may take.
+const NOBODY: &str = "xn--doctor";
+const PROXY_ADVICE: &str = "Something between here and the server answers in its place, or changes what is asked: look at the proxy's configuration.";
+
+/// A client that follows no redirect and knows no proxy.
+pub(super) fn client() -> reqwest::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
+    // WebSockets begin as HTTP/1.1.
+    builder.redirect(reqwest::redirect::Policy::none()).http1_only().build()
+}
+
+/// Waits until something answers at `url`, for no longer than `patience`.
+pub(super) async fn wait_for(url: &str, patience: Duration) -> reqwest::Result<()> {
+    let http = client()?;
+    let answers = async {
+        while http.get(format!("{url}/livez")).send().await.is_err() {
+            SystemClock.sleep(RETRY).await;
+        }
+    };
+    // Whoever waited in vain is told so by the first check.
+    let _ = tokio::time::timeout(patience, answers).await;
+    Ok(())
+}
+
+/// Asks the server at `url`, without `/` at the end, for what a client, a relay and an admin need of it.
+pub(super) async fn look_at(url: &str, password: Option<&str>, findings: &mut Vec<Finding>) -> reqwest::Result<()> {
+    let http = client()?;
+    if let Err(error) = http.get(format!("{url}/livez")).send().await {
+        let advice = "Does it run? Its log says why not. Is this its address?";
+        findings.push(Finding::failed("alive", reason(&error), advice));
+        return Ok(());
+    }
+    findings.push(Finding::ok("alive", url));
+    findings.push(readiness(&http, url).await?);
+    findings.push(version(&http, url).await?);
+    let described = json(&http, &format!("{url}/xrpc/com.atproto.server.describeServer"), None).await?;
+    let (did, domain) = (&described["did"], &described["availableUserDomains"][0]);
+    let (Some(did), Some(domain)) = (did.as_str(), domain.as_str()) else {
+        findings.push(Finding::failed("describeServer", described.to_string(), PROXY_ADVICE));
+        return Ok(());
+    };
+    findings.push(Finding::ok(
+        "describeServer",
+        format!("{did}, handles end with {domain}"),
+    ));
+    if let Some(hostname) = did.strip_prefix("did:web:") {
+        findings.push(did_document(&http, url, did, hostname).await?);
+    }
+    findings.push(handle_host(&http, url, domain).await?);
+    findings.push(firehose(&http, url).await?);
+    if let Some(password) = password {
+        findings.push(admin(&http, url, password).await?);
+    }
+    Ok(())
+}
+
+async fn readiness(http: &reqwest::Client, url: &str) -> reqwest::Result<Finding> {
+    let answer = json(http, &format!("{url}/readyz"), None).await?;
+    let runbook = "docs/runbook.md#pdsdegraded has the reasons and what to do about each.";
+    Ok(match (answer["status"].as_str(), answer["notes"].is_null()) {
+        (Some("ok"), true) => Finding::ok("ready", "ok"),
+        (Some("ok" | "degraded"), _) => Finding::note("ready", answer.to_string(), runbook),
+        _ => Finding::failed(
+            "ready",
+            answer.to_string(),
+            "docs/runbook.md#pdsnotready has the reasons.",
+        ),
+    })
+}
+
+async fn version(http: &reqwest::Client, url: &str) -> reqwest::Result<Finding> {
+    let answer = json(http, &format!("{url}/xrpc/_health"), None).await?;
+    Ok(match answer["version"].as_str() {
+        Some(version) if answer["error"].is_null() => Finding::ok("version", version),
+        _ => Finding::failed("version", answer.to_string(), PROXY_ADVICE),
+    })
+}
+
+/// The server's own DID must lead to it.
+async fn did_document(http: &reqwest::Client, url: &str, did: &str, hostname: &str) -> reqwest::Result<Finding> {
+    let answer = json(http, &format!("{url}/.well-known/did.json"), Some(hostname)).await?;
+    Ok(if answer["id"] == did {
+        Finding::ok("DID document", did)
+    } else {
+        Finding::failed("DID document", answer.to_string(), PROXY_ADVICE)
+    })
+}
+
+/// Under a handle's host name the server tells the handle's DID and nothing else.
+async fn handle_host(http: &reqwest::Client, url: &str, domain: &str) -> reqwest::Result<Finding> {
+    let host = format!("{NOBODY}{domain}");
+    let mut statuses = Vec::new();
+    for path in ["/.well-known/atproto-did", "/xrpc/com.atproto.server.describeServer"] {
+        let asked = http.get(format!("{url}{path}")).header(header::HOST, &host).send();
+        statuses.push(asked.await?.status());
+    }
+    let found = format!("{host} answers {} and {}", statuses[0], statuses[1]);
+    Ok(if statuses == [StatusCode::NOT_FOUND; 2] {
+        Finding::ok("handle host", found)
+    } else {
+        let advice = "The Host header does not reach the server as it was sent: handles will be invalid.";
+        Finding::failed("handle host", found, advice)
+    })
+}
+
+/// Relays follow the server by WebSocket (RFC 6455).
+pub(super) async fn firehose(http: &reqwest::Client, url: &str) -> reqwest::Result<Finding> {
+    let request = http
+        .get(format!("{url}/xrpc/com.atproto.sync.subscribeRepos"))
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_VERSION, "13")
+        .header(header::SEC_WEBSOCKET_KEY, "ZG9jdG9yIGRvY3RvciBkbw==");
+    let status = request.send().await?.status();
+    Ok(if status == StatusCode::SWITCHING_PROTOCOLS {
+        Finding::ok("firehose", "a WebSocket opens")
+    } else {
+        let advice = "The proxy does not pass WebSockets, so no relay can follow: docs/runbook.md#pdsnosubscriber.";
+        Finding::failed("firehose", format!("it answers {status}"), advice)
+    })
+}
+
+async fn admin(http: &reqwest::Client, url: &str, password: &str) -> reqwest::Result<Finding> {
+    let asked = http.get(format!("{url}/xrpc/com.atproto.admin.getInviteCodes"));
+    let status = asked.basic_auth("admin", Some(password)).send().await?.status();
+    Ok(if status.is_success() {
+        Finding::ok("admin password", "it is taken")
+    } else {
+        let advice = "The server runs with another PDS_ADMIN_PASSWORD: restart it after changing the Secret.";
+        Finding::failed("admin password", format!("it answers {status}"), advice)
+    })
+}
+
+/// The JSON of an answer whatever its status, or its status where it is none.
+async fn json(http: &reqwest::Client, url: &str, host: Option<&str>) -> reqwest::Result<Value> {
+    let mut request = http.get(url);
+    if let Some(host) = host {
+        request = request.header(header::HOST, host);
+    }
+    let answer = request.send().await?;
+    let status = answer.status();
+    let body = answer.bytes().await?;
+    Ok(serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(format!("status {status}"))))
+}
+
+/// Why there was no answer, with its causes.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

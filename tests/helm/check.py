@@ -5,24 +5,20 @@ Examples render to objects that the schemas of Kubernetes 1.25 to the newest acc
 are refused with their name; the versions agree; alerts, dashboard, metrics and runbook know each other.
 """
 import json
+import os
 import pathlib
 import re
 import subprocess
 import sys
 
+import jsonschema
 import kubernetes_validate
 import yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
 CHART = ROOT / "helm"
 VERSIONS = ["1.25", "1.30", "1.31", "1.32", "1.33", kubernetes_validate.latest_version()]
-# Kinds that Kubernetes itself does not know; the fields that we must set.
-CUSTOM = {
-    "HTTPRoute": ["parentRefs", "hostnames", "rules"],
-    "Certificate": ["secretName", "issuerRef", "dnsNames"],
-    "ServiceMonitor": ["selector", "endpoints"],
-    "PrometheusRule": ["groups"],
-}
+CRDS = pathlib.Path(os.environ["TOOLS"]) / "crds"
 EVERYTHING = [
     "ingress.enabled=true", "certificate.enabled=true", "networkPolicy.enabled=true", "podDisruptionBudget.enabled=true",
     "httpRoute.enabled=true", "httpRoute.parentRefs[0].name=web", "metrics.serviceMonitor.enabled=true",
@@ -76,6 +72,17 @@ REFUSED = [
     (["extraEnv[0].nmae=X"], "nmae"),
 ]
 
+# Blocks of commands in the documents that no test runs: how they begin, and why.
+NOT_RUN = {
+    "make image": "pushes to a registry; `make image` itself is run by tests/cluster/image.sh",
+    "helm repo add cmw-otc": "cert-manager and Open Telekom Cloud's DNS",
+    "kubectl exec -n bluesky-pds sts/bluesky-pds -- pds email test": "sends a mail; tests/blackbox/command_line.rs does",
+    "kubectl exec -n bluesky-pds sts/bluesky-pds -- pds relay status": "asks relays; tests/blackbox/relays.rs does",
+    "kubectl create secret generic pds-obs": "keys of a bucket; tests/blackbox/bucket.rs uses one",
+    "cargo build --release": "installs on this machine",
+    "systemctl daemon-reload": "starts a service on this machine",
+}
+
 failures = []
 checks = 0
 
@@ -102,11 +109,43 @@ def rendered(helm, *arguments):
     return [document for document in yaml.safe_load_all(process.stdout) if document]
 
 
+def strict(schema):
+    """A CRD's schema that refuses fields it does not know, as `kubectl apply --validate=strict` does."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(part) for key, part in schema.items()}
+    known = schema.get("properties")
+    if isinstance(known, dict) and schema.get("type") == "object" and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        schema.setdefault("additionalProperties", False)
+    if schema.get("x-kubernetes-int-or-string"):
+        schema.pop("type", None)
+    return schema
+
+
+def custom_schemas():
+    """The schemas of the kinds that Kubernetes itself does not know, by version and kind."""
+    found = {}
+    for path in CRDS.glob("*.yaml"):
+        definition = next(document for document in yaml.safe_load_all(path.read_text()) if document)["spec"]
+        for version in definition["versions"]:
+            schema = strict(version["schema"]["openAPIV3Schema"])
+            # What the API server itself knows of every object.
+            schema["properties"]["metadata"] = {"type": "object"}
+            found[f"{definition['group']}/{version['name']}", definition["names"]["kind"]] = schema
+    return found
+
+
+CUSTOM = custom_schemas()
+
+
 def check_object(document, version, where):
     """Against the schema of one Kubernetes version."""
     name = f"{where}: {document['kind']}/{document['metadata']['name']}, Kubernetes {version}"
-    if document["kind"] in CUSTOM:
-        expect(all(document["spec"].get(field) for field in CUSTOM[document["kind"]]), f"{name}: a field is missing")
+    if schema := CUSTOM.get((document["apiVersion"], document["kind"])):
+        problem = jsonschema.exceptions.best_match(jsonschema.Draft7Validator(schema).iter_errors(document))
+        expect(problem is None, f"{name}: {problem and problem.message}")
         return
     try:
         kubernetes_validate.validate(document, version, strict=True)
@@ -192,12 +231,39 @@ def check_observation():
     for rule in rules:
         expect(rule["annotations"]["runbook_url"] == f"docs/runbook.md#{rule['alert'].lower()}", f"{rule['alert']}: runbook_url")
         expect(rule["labels"]["severity"] in ("critical", "warning"), f"{rule['alert']}: severity")
+    fired = re.findall(r"alertname: (\w+), exp_alerts: \[\{", (ROOT / "tests/helm/alerts_test.yaml").read_text())
+    expect({rule["alert"] for rule in rules} <= set(fired), "alerts_test.yaml does not let every alert fire")
     panels = [panel["id"] for panel in dashboard["panels"]]
     expect(len(panels) == len(set(panels)), "two panels have one id")
 
 
+def check_schemas():
+    """The schemas of other projects refuse what is wrong."""
+    expect(len(CUSTOM) >= 4, f"schemas are missing in {CRDS}")
+    for (version, kind), schema in CUSTOM.items():
+        wrong = {"apiVersion": version, "kind": kind, "metadata": {}, "spec": {"nonsense": True}}
+        expect(not jsonschema.Draft7Validator(schema).is_valid(wrong), f"{version} {kind}: nonsense is taken")
+
+
+def check_documents():
+    """Every block of commands has a name, by which a test runs it, or a reason why none does."""
+    reasons = set(NOT_RUN)
+    for document in ("install-cce.md", "install-plain.md"):
+        text = (ROOT / "docs" / document).read_text()
+        for block in re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S):
+            known = [beginning for beginning in NOT_RUN if block.startswith(beginning)]
+            expect(known, f"docs/{document}: no test runs this, and nobody says why:\n{block}")
+            reasons -= set(known)
+    expect(not reasons, f"no block of the documents begins like this any more: {reasons}")
+    plain = (ROOT / "tests/helm/plain.sh").read_text()
+    for name in re.findall(r"^```\w+ (\S+)$", (ROOT / "docs/install-plain.md").read_text(), re.M):
+        expect(f"block {name}" in plain, f"docs/install-plain.md: tests/helm/plain.sh does not use the block {name}")
+
+
 for helm in sys.argv[1:]:
     check_rendering(helm)
+check_documents()
+check_schemas()
 check_versions()
 check_observation()
 for failure in failures:

@@ -1,0 +1,70 @@
+"""Releases beside the documents' one: generated secrets, a disk of the reference server, the older chart."""
+import json
+import shutil
+import subprocess
+
+import cluster
+from cluster import shell, until
+from steps import logs, step
+
+
+@step
+def generated_secrets():
+    """generated secrets survive upgrade and reinstall, by both Helms"""
+    values = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
+    keys = "kubectl get secret other-bluesky-pds-keys -n other -o jsonpath='{.data}'"
+    shell("kubectl create namespace other")
+    shell("kubectl label namespace other pod-security.kubernetes.io/enforce=restricted")
+    shell(f"helm install other ./helm -n other {values} --wait --timeout 180s")
+    before = shell(keys)
+    cluster.use_helm("helm3")
+    shell(f"helm upgrade other ./helm -n other {values} --wait --timeout 180s")
+    assert shell(keys) == before
+    shell("helm uninstall other -n other --wait")
+    shell(f"helm install other ./helm -n other {values} --wait --timeout 180s")
+    assert shell(keys) == before and len(json.loads(before)) == 3
+
+
+@step
+def disk_of_the_reference_server():
+    """a disk with the reference server's files is refused and not touched"""
+    shell("helm uninstall other -n other --wait")
+    volume = shell("kubectl get pvc other-bluesky-pds-data -n other -o jsonpath='{.spec.volumeName}'")
+    disk = cluster.STATE / "pv" / volume
+    for path in disk.iterdir():
+        subprocess.run(["rm", "-r", path], check=True)
+    (disk / "account.sqlite").write_bytes(b"theirs")
+    (disk / "actors").mkdir()
+    values = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
+    shell(f"helm install other ./helm -n other {values}")
+    said = until("the server's word", lambda: (log := logs("other-bluesky-pds-0", "other")) and "account.sqlite" in log and log)
+    print(f"      {said.strip().splitlines()[-1][:200]}")
+    assert sorted(path.name for path in disk.iterdir()) == ["account.sqlite", "actors"], list(disk.iterdir())
+    assert (disk / "account.sqlite").read_bytes() == b"theirs"
+    shell("helm uninstall other -n other --wait")
+
+
+@step
+def upgrade_from_the_older_chart():
+    """helm upgrade from the older chart keeps names and disk, refuses to serve, and goes back, by both Helms"""
+    shutil.copytree(cluster.ROOT / "tests/cluster/older-chart", cluster.WORK / "older-chart", dirs_exist_ok=True)
+    shell("helm install bluesky-pds ./older-chart -n older --create-namespace --wait --timeout 180s")
+    claim = "kubectl get pvc bluesky-pds-data -n older -o jsonpath="
+    uid = shell(f"{claim}'{{.metadata.uid}}'")
+    disk = cluster.STATE / "pv" / shell(f"{claim}'{{.spec.volumeName}}'")
+    (disk / "account.sqlite").write_bytes(b"theirs")
+    (disk / "actors").mkdir()
+    values = f"-f {cluster.ROOT}/tests/helm/older-chart-values.yaml --set pds.config.crawlers= --set pds.dataStorage.size=2Gi --set image.pullPolicy=IfNotPresent"
+    values += " --set pds.dataStorage.storageClass=csi-disk-topology --set ingress.enabled=false --set nodeSelector=null --set imagePullSecrets=null"
+    for name in ("helm3", "helm4"):
+        cluster.use_helm(name)
+        printed = shell(f"helm upgrade bluesky-pds ./helm -n older {values}")
+        assert "older chart" in printed and "helm rollback" in printed, printed
+        until("the server's word", lambda: "account.sqlite" in logs("bluesky-pds-0", "older"))
+        until("the older pod's end", lambda: "pod/bluesky-pds-0" == shell("kubectl get pods -n older -o name").strip())
+        assert shell(f"{claim}'{{.metadata.uid}}'") == uid
+        assert sorted(path.name for path in disk.iterdir()) == ["account.sqlite", "actors"], list(disk.iterdir())
+        shell("helm rollback bluesky-pds -n older --wait --timeout 180s")
+        shell("kubectl rollout status deployment/bluesky-pds -n older --timeout=180s")
+        assert (disk / "account.sqlite").read_bytes() == b"theirs" and shell(f"{claim}'{{.metadata.uid}}'") == uid
+    shell("helm uninstall bluesky-pds -n older --wait")

@@ -7,6 +7,7 @@ use crate::Error;
 use crate::accounts::{self, Account};
 use crate::connection::Connection;
 use crate::disk;
+use crate::large_repos;
 use crate::load::{self, Load, Make, Measured};
 use crate::options::Options;
 use crate::plc_directory;
@@ -47,6 +48,9 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         plc_directory::start().await?,
         upstream::start().await?,
     )?;
+    if !options.large.is_empty() {
+        return large_repos::run(options, &setup, directory.path()).await;
+    }
     let mut bench = Bench {
         options,
         setup,

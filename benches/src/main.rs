@@ -7,6 +7,8 @@ mod accounts;
 mod cases;
 mod connection;
 mod disk;
+mod generated_repo;
+mod large_repos;
 mod load;
 mod options;
 mod plc_directory;

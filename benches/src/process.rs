@@ -141,6 +141,13 @@ impl Server {
         cpu_micros(&self.child.id().to_string())
     }
 
+    /// Bytes that the server has read from files, from the system's cache or the disk.
+    pub(crate) fn read_bytes(&self) -> Result<u64, Error> {
+        let counts = std::fs::read_to_string(format!("/proc/{}/io", self.child.id()))?;
+        let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+        Ok(line.ok_or("no such field in /proc")?.parse()?)
+    }
+
     /// Memory that the server has in use, in MiB.
     pub(crate) fn memory_mib(&self) -> Result<f64, Error> {
         self.status_mib("VmRSS:")

@@ -67,6 +67,14 @@ pub(crate) fn proxied(account: &Account) -> Prepared {
     request(Method::GET, path, Some(&account.authorization), Bytes::new())
 }
 
+/// A record with its proof.
+pub(crate) fn prove_record(account: &Account, rkey: &str) -> Prepared {
+    get(&format!(
+        "/xrpc/com.atproto.sync.getRecord?did={}&collection={COLLECTION}&rkey={rkey}",
+        account.did
+    ))
+}
+
 pub(crate) fn get_repo(account: &Account) -> Prepared {
     get(&format!("/xrpc/com.atproto.sync.getRepo?did={}", account.did))
 }
@@ -100,7 +108,7 @@ pub(crate) fn get_blob(account: &Account, cid: &str) -> Prepared {
 }
 
 /// A post of a usual size, the same as in the bench of both servers; no two are alike.
-fn post(number: u64) -> Value {
+pub(crate) fn post(number: u64) -> Value {
     json!({
         "$type": COLLECTION,
         "text": format!(

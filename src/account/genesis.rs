@@ -31,7 +31,7 @@ impl FirstCommit {
 
         let alone = car_of_commit(&commit.cid, &commit.bytes);
         let mut whole = alone.clone();
-        for node in tree.proof(b"") {
+        for node in tree.proof(b"").into_iter().flatten() {
             car::write_block(&mut whole, node.cid, node.bytes);
         }
         let first = CommitEvent {

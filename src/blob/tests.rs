@@ -90,6 +90,7 @@ impl Test {
             subject_links: SubjectLinks::default(),
             collections_begun: Vec::new(),
             collections_ended: Vec::new(),
+            skeleton: crate::store::SkeletonWrite::default(),
             blobs: BlobChanges {
                 added: rows(added),
                 removed: rows(removed),

@@ -40,11 +40,12 @@ impl Repos {
             .iter()
             .map(|operation| (path(operation), operation.action))
             .collect();
-        let replaced: Vec<&str> = last
-            .keys()
-            .copied()
-            .filter(|path| old.get(path.as_bytes()).is_some())
-            .collect();
+        let mut replaced = Vec::new();
+        for path in last.keys().copied() {
+            if old.get(path.as_bytes())?.is_some() {
+                replaced.push(path);
+            }
+        }
         let records: Vec<(&str, &[BlobRef])> = last
             .iter()
             .filter_map(|(path, action)| match action {

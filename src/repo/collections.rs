@@ -3,10 +3,10 @@
 //! A table of its own knows it. A commit writes there only if it makes the first record of a collection in its repo or removes the
 //! last one; the trees before and after tell, so that other commits pay nothing.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use atproto_data::Nsid;
-use atproto_repo::mst::Tree;
+use atproto_repo::mst::{NotLoaded, Tree};
 use sqlx::Row as _;
 
 use super::{RepoError, Repos};
@@ -52,21 +52,31 @@ impl Repos {
     }
 }
 
-/// The collections of some paths that have no record in a tree.
-pub(super) fn absent<'p>(tree: &Tree, paths: impl Iterator<Item = &'p str>) -> Vec<String> {
-    let collections: BTreeSet<&str> = paths.filter_map(|path| path.split('/').next()).collect();
-    collections
-        .into_iter()
-        .filter(|collection| !has(tree, collection))
-        .map(str::to_owned)
-        .collect()
+/// The collections of some paths, none of which is in a tree, that have no record in it.
+pub(super) fn absent<'p>(tree: &Tree, paths: impl Iterator<Item = &'p str>) -> Result<Vec<String>, NotLoaded> {
+    let collections: BTreeMap<&str, &str> = paths.map(|path| (collection_of(path), path)).collect();
+    let mut absent = Vec::new();
+    for (collection, path) in collections {
+        if !has_neighbour(tree, path, collection)? {
+            absent.push(collection.to_owned());
+        }
+    }
+    Ok(absent)
 }
 
-fn has(tree: &Tree, collection: &str) -> bool {
-    let prefix = format!("{collection}/");
-    tree.iter_from(prefix.as_bytes())
-        .next()
-        .is_some_and(|(key, _)| key.starts_with(prefix.as_bytes()))
+fn collection_of(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
+}
+
+/// Whether a record next to a path is of its collection. The records of a collection are all next to each other, so if none is
+/// there, there is none at all.
+fn has_neighbour(tree: &Tree, path: &str, collection: &str) -> Result<bool, NotLoaded> {
+    let (before, behind) = tree.nearest(path.as_bytes())?;
+    let is_of_collection = |key: &[u8]| {
+        key.strip_prefix(collection.as_bytes())
+            .is_some_and(|rest| rest.starts_with(b"/"))
+    };
+    Ok([before, behind].iter().flatten().any(|key| is_of_collection(key)))
 }
 
 #[cfg(test)]

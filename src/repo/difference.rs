@@ -104,11 +104,12 @@ pub(super) fn contents(
     repo: &LoadedRepo,
     paths: &[&str],
 ) -> Result<Vec<(Cid, Vec<u8>)>, RepoError> {
-    let present: Vec<&str> = paths
-        .iter()
-        .copied()
-        .filter(|path| repo.tree.get(path.as_bytes()).is_some())
-        .collect();
+    let mut present = Vec::new();
+    for path in paths.iter().copied() {
+        if repo.tree.get(path.as_bytes())?.is_some() {
+            present.push(path);
+        }
+    }
     let Some(last) = present.last() else {
         return Ok(Vec::new());
     };
@@ -150,7 +151,9 @@ mod tests {
         assert_eq!((difference.root, commit.data), (now.commit_cid, now.tree.root()));
         let mut walk = now.tree.blocks();
         while let Some(item) = walk.advance() {
-            let (TreeItem::Node { cid, .. } | TreeItem::Leaf { cid, .. }) = item;
+            let (TreeItem::Node { cid, .. } | TreeItem::Leaf { cid, .. }) = item else {
+                panic!("{item:?}");
+            };
             assert!(old.contains_key(&cid), "{item:?}");
         }
     }

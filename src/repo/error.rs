@@ -1,6 +1,6 @@
 //! What can go wrong with repos and records.
 
-use atproto_repo::mst::MstError;
+use atproto_repo::mst::{MstError, NotLoaded};
 
 use crate::blob::BlobRefError;
 use crate::store::StoreError;
@@ -62,7 +62,10 @@ pub enum RepoError {
     EventTooLarge,
     /// The keys do not make a tree within its limits.
     #[error("Invalid record key: {0}")]
-    Tree(#[from] MstError),
+    Tree(MstError),
+    /// A part of the tree was not loaded: a bug of ours.
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
     /// The account is not active.
     #[error("Account is deactivated")]
     Inactive,
@@ -97,8 +100,21 @@ impl RepoError {
     pub(super) fn is_ours(&self) -> bool {
         match self {
             RepoError::Store(error) => !matches!(error, StoreError::BlobGone),
-            RepoError::Quarantined { .. } | RepoError::Key(_) | RepoError::Spool(_) | RepoError::Aborted => true,
+            RepoError::Quarantined { .. }
+            | RepoError::NotLoaded(_)
+            | RepoError::Key(_)
+            | RepoError::Spool(_)
+            | RepoError::Aborted => true,
             _ => false,
+        }
+    }
+}
+
+impl From<MstError> for RepoError {
+    fn from(error: MstError) -> Self {
+        match error {
+            MstError::NotLoaded(error) => RepoError::NotLoaded(error),
+            other => RepoError::Tree(other),
         }
     }
 }

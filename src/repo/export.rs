@@ -11,17 +11,20 @@ use std::sync::Arc;
 
 use atproto_data::{Cid, Tid};
 use atproto_repo::car;
-use atproto_repo::commit::Commit;
-use atproto_repo::mst::{Tree, TreeItem};
+use atproto_repo::mst::TreeItem;
 
-use super::load::{load_head, load_pairs};
-use super::{LoadedRepo, RepoError, Repos, difference};
+use super::load::{load_head, load_tree};
+use super::{LoadedRepo, RepoError, Repos, difference, gaps};
 use crate::store::Snapshot;
 
 /// A CAR up to this size stays in memory.
 const MEMORY_BYTES: usize = 1 << 20;
 /// How many CIDs are remembered so that a record at several keys is sent once; beyond, it may be sent again.
 const REMEMBERED_CIDS: usize = 100_000;
+
+/// Gaps of a large repo's tree that are filled in for a difference, all of them in memory; beyond, the whole repo is the answer, which
+/// fills in one at a time.
+const MAX_DIFFERENCE_GAPS: usize = 256;
 
 /// A finished CAR.
 #[derive(Debug)]
@@ -54,15 +57,18 @@ impl Repos {
 
     fn write_export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {
         let snapshot = self.0.store.snapshot()?;
-        let repo = self.load_in(&snapshot, repo_id)?;
+        let mut repo = self.load_in(&snapshot, repo_id)?;
         let mut spool = Spool::new(self.0.store.data_directory().join("tmp"));
         let touched = match since {
             Some(since) => difference::touched_since(&snapshot, repo_id, repo.rev, since)?,
             None => None,
         };
         match touched {
-            Some(touched) => write_difference(&repo, &snapshot, repo_id, &touched, &mut spool)?,
-            None => write_car(&repo, &snapshot, repo_id, &mut spool)?,
+            Some(touched) if repo.tree.gaps(&touched).len() <= MAX_DIFFERENCE_GAPS => {
+                repo = gaps::fill(&snapshot, repo_id, &repo, &touched)?;
+                write_difference(&repo, &snapshot, repo_id, &touched, &mut spool)?;
+            }
+            _ => write_car(&repo, &snapshot, repo_id, &mut spool)?,
         }
         drop(snapshot);
         spool.finish()
@@ -77,12 +83,8 @@ impl Repos {
             repo.tree = cached.tree.clone();
             return Ok(repo);
         }
-        let pairs = load_pairs(snapshot, repo_id)?;
-        repo.tree = Tree::from_sorted(pairs).map_err(|_| RepoError::Quarantined { repo_id })?;
-        match Commit::decode(&repo.commit) {
-            Ok(commit) if commit.data == repo.tree.root() => Ok(repo),
-            _ => Err(RepoError::Quarantined { repo_id }),
-        }
+        load_tree(&mut repo, snapshot, repo_id, self.0.skeleton_rule)?;
+        Ok(repo)
     }
 }
 
@@ -94,7 +96,7 @@ fn write_difference(
     spool: &mut Spool,
 ) -> Result<(), RepoError> {
     write_commit(repo, spool);
-    for block in repo.tree.covering_blocks(touched).iter() {
+    for block in repo.tree.covering_blocks(touched)?.iter() {
         car::write_block(&mut spool.memory, block.cid, block.bytes);
     }
     let paths: Vec<&str> = touched.iter().map(String::as_str).collect();
@@ -122,6 +124,10 @@ fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut S
         loop {
             match walk.advance().ok_or_else(damaged)? {
                 TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),
+                TreeItem::Gap(gap) => {
+                    let subtree = gaps::load(snapshot, repo_id, gap)?;
+                    walk.enter(subtree);
+                }
                 TreeItem::Leaf { key, cid } => {
                     if row.text(0)?.as_bytes() != key || row.bytes(1)? != cid.as_bytes() {
                         return Err(damaged());
@@ -138,7 +144,7 @@ fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut S
     while let Some(item) = walk.advance() {
         match item {
             TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),
-            TreeItem::Leaf { .. } => return Err(damaged()),
+            TreeItem::Leaf { .. } | TreeItem::Gap(_) => return Err(damaged()),
         }
     }
     Ok(())

@@ -1,17 +1,19 @@
-//! Loading a repo: its signed head and the tree derived from its records.
+//! Loading a repo: its signed head and the tree derived from its records, or from the skeleton of its tree.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use atproto_data::{Cid, Did, Tid};
 use atproto_repo::commit::Commit;
-use atproto_repo::mst::Tree;
+use atproto_repo::mst::{Builder, Tree};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::skeleton::{self, SkeletonRule};
 use super::{RepoError, Repos};
 use crate::store::{Columns as _, Snapshot, Store, StoreError};
 
 /// A repo at one commit. Immutable: a write makes a new one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LoadedRepo {
     /// Whose it is.
     pub did: Did,
@@ -23,12 +25,14 @@ pub struct LoadedRepo {
     pub rev: Tid,
     /// The signed head commit block.
     pub commit: Vec<u8>,
-    /// All records.
+    /// All records. The tree of a large repo has gaps.
     pub tree: Tree,
+    /// Whether the skeleton of this tree is stored, so that writes have to keep it true.
+    pub(super) is_skeleton_stored: bool,
 }
 
 impl Repos {
-    /// The repo at its newest commit, from the cache or derived from its records.
+    /// The repo at its newest commit, from the cache or derived. Its tree may have gaps.
     ///
     /// # Errors
     /// [`RepoError::NotFound`], or [`RepoError::Quarantined`] if the records do not give what the head names.
@@ -37,67 +41,101 @@ impl Repos {
             return Ok(repo);
         }
         // The place in the queue first: a writer must not wait for the lock behind all other strangers' builds.
-        let place = Arc::clone(&self.0.cold_builds).acquire_owned().await;
-        let place = place.map_err(|_| RepoError::Aborted)?;
+        let place = self.place_for_cold_read().await?;
         // Under the lock, so that a write cannot be overtaken by the older tree that is being built, and twenty readers build one.
         let _lock = self.0.locks.lock(repo_id).await;
         if let Some(repo) = self.0.trees.get(repo_id) {
             return Ok(repo);
         }
-        let repo = Arc::new(self.load_cold(repo_id, Some(place)).await?);
+        let repo = self.load_cold(repo_id, Some(place)).await?;
         self.0.trees.keep_if_room(repo_id, Arc::clone(&repo));
         Ok(repo)
     }
 
-    /// For writers, who hold the repo's lock.
+    /// Waits until fewer than the allowed number of readers read what is in no cache.
+    pub(super) async fn place_for_cold_read(&self) -> Result<OwnedSemaphorePermit, RepoError> {
+        let place = Arc::clone(&self.0.cold_reads).acquire_owned().await;
+        place.map_err(|_| RepoError::Aborted)
+    }
+
+    /// For writers, who hold the repo's lock. Once a repo is large its skeleton is stored before it is written to.
     pub(super) async fn load_for_write(&self, repo_id: i64) -> Result<Arc<LoadedRepo>, RepoError> {
         match self.0.trees.get(repo_id) {
-            Some(repo) => Ok(repo),
-            None => Ok(Arc::new(self.load_cold(repo_id, None).await?)),
+            Some(repo) => Ok(self.with_skeleton(repo_id, repo).await),
+            None => self.load_cold(repo_id, None).await,
         }
     }
 
-    /// Derives a repo; `place` is given back when that is done, also if nobody waits for it any more.
-    async fn load_cold(&self, repo_id: i64, place: Option<OwnedSemaphorePermit>) -> Result<LoadedRepo, RepoError> {
-        let store = self.0.store.clone();
+    /// Derives a repo under its lock; `place` is given back when that is done, also if nobody waits for it any more.
+    async fn load_cold(&self, repo_id: i64, place: Option<OwnedSemaphorePermit>) -> Result<Arc<LoadedRepo>, RepoError> {
+        let (store, rule) = (self.0.store.clone(), self.0.skeleton_rule);
         let task = tokio::task::spawn_blocking(move || {
             let _held = place;
-            derive(&store, repo_id)
+            derive(&store, repo_id, rule)
         });
         let loaded = task.await.map_err(|_| RepoError::Aborted)?;
         match &loaded {
             Err(RepoError::Quarantined { .. }) => self.quarantined().insert(repo_id),
             _ => self.quarantined().remove(&repo_id),
         };
-        loaded
+        Ok(self.with_skeleton(repo_id, Arc::new(loaded?)).await)
     }
 }
 
-fn derive(store: &Store, repo_id: i64) -> Result<LoadedRepo, RepoError> {
+fn derive(store: &Store, repo_id: i64, rule: SkeletonRule) -> Result<LoadedRepo, RepoError> {
     // Head and records of the same commit.
     let snapshot = store.snapshot()?;
     let mut repo = load_head(&snapshot, repo_id)?.ok_or(RepoError::NotFound)?;
-    let pairs = load_pairs(&snapshot, repo_id)?;
-    drop(snapshot);
-    let data = Commit::decode(&repo.commit)
-        .map_err(|error| damaged(repo_id, &error))?
-        .data;
-    let tree = Tree::from_sorted(pairs).map_err(|error| damaged(repo_id, &error))?;
-    if tree.root() != data {
-        tracing::error!(repo_id, did = %repo.did, "the records do not give the tree that the head names: quarantined");
-        return Err(RepoError::Quarantined { repo_id });
-    }
-    repo.tree = tree;
+    load_tree(&mut repo, &snapshot, repo_id, rule)?;
     Ok(repo)
 }
 
-fn damaged(repo_id: i64, error: &dyn std::fmt::Display) -> RepoError {
+/// Gives the head of a repo its tree.
+pub(super) fn load_tree(
+    repo: &mut LoadedRepo,
+    snapshot: &Snapshot,
+    repo_id: i64,
+    rule: SkeletonRule,
+) -> Result<(), RepoError> {
+    let commit = Commit::decode(&repo.commit).map_err(|error| damaged(repo_id, &error))?;
+    if let Some(tree) = skeleton::load(snapshot, repo_id, rule.layer, commit.data)? {
+        repo.tree = tree;
+        repo.is_skeleton_stored = true;
+        return Ok(());
+    }
+    repo.tree = tree_of_records(snapshot, repo_id, rule)?;
+    if repo.tree.root() != commit.data {
+        return Err(damaged(
+            repo_id,
+            &"the records do not give the tree that the head names",
+        ));
+    }
+    Ok(())
+}
+
+/// The tree of all records. If they are many it has gaps already while it grows: it takes little memory, however large the repo.
+fn tree_of_records(snapshot: &Snapshot, repo_id: i64, rule: SkeletonRule) -> Result<Tree, RepoError> {
+    let mut builder = Builder::new();
+    snapshot.each(RECORDS, &[repo_id.into()], |row| {
+        let pushed = builder.push(row.text(0)?.as_bytes(), cid_column(row.bytes(1)?)?);
+        pushed.map_err(|error| damaged(repo_id, &error))?;
+        if builder.pushed() == rule.from_records {
+            builder.cut(rule.layer);
+        }
+        Ok::<_, RepoError>(ControlFlow::Continue(()))
+    })?;
+    builder.finish().map_err(|error| damaged(repo_id, &error))
+}
+
+/// Says in the log that a repo cannot be used.
+pub(super) fn damaged(repo_id: i64, error: &dyn std::fmt::Display) -> RepoError {
     tracing::error!(repo_id, %error, "a repo is damaged: quarantined");
     RepoError::Quarantined { repo_id }
 }
 
 const HEAD: &str = "SELECT a.did, CASE WHEN a.deactivated_at IS NULL AND a.takedown_ref IS NULL THEN 1 ELSE 0 END, \
      r.commit_cid, r.rev, r.commit_data FROM repo r JOIN account a ON a.repo_id = r.repo_id WHERE r.repo_id = $1";
+const RECORDS: &str = "SELECT path, cid FROM record WHERE repo_id = $1 ORDER BY path";
 
 /// The head of a repo, with an empty tree.
 pub(super) fn load_head(snapshot: &Snapshot, repo_id: i64) -> Result<Option<LoadedRepo>, StoreError> {
@@ -110,18 +148,10 @@ pub(super) fn load_head(snapshot: &Snapshot, repo_id: i64) -> Result<Option<Load
             rev: rev_column(row.column(3)?),
             commit: row.column(4)?,
             tree: Tree::empty(),
+            is_skeleton_stored: false,
         })
     })?;
     Ok(found.pop())
-}
-
-/// All keys and CIDs of a repo in key order.
-pub(super) fn load_pairs(snapshot: &Snapshot, repo_id: i64) -> Result<Vec<(String, Cid)>, StoreError> {
-    snapshot.all(
-        "SELECT path, cid FROM record WHERE repo_id = $1 ORDER BY path",
-        &[repo_id.into()],
-        |row| Ok((row.column(0)?, cid_column(row.bytes(1)?)?)),
-    )
 }
 
 /// A CID as it is stored.

@@ -9,14 +9,20 @@ mod collections;
 mod difference;
 mod error;
 mod export;
+mod gaps;
 mod import;
 mod load;
+mod net_changes;
+mod operations;
 mod proof;
 mod purge;
 mod read;
 mod recent;
 mod record;
 mod size;
+mod skeleton;
+#[cfg(test)]
+mod skeleton_tests;
 mod status;
 mod subject_link;
 mod takedown;
@@ -51,13 +57,14 @@ pub use takedown::ModeratedRecord;
 pub use write::{CommitInfo, Written};
 
 use import::Imports;
+use skeleton::SkeletonRule;
 use trees::TreeCache;
 
 /// Bits of a TID that name the clock: our share of them is drawn once per process.
 const CLOCK_IDS: u16 = 32;
 
-/// Trees that are derived at a time for readers.
-const COLD_BUILDS: usize = 2;
+/// Trees, or parts of them, that are derived at a time for readers.
+const COLD_READS: usize = 2;
 
 /// Exports that run at a time.
 const EXPORTS: usize = 2;
@@ -89,7 +96,8 @@ struct Inner {
     trees: TreeCache,
     locks: Locks<i64>,
     /// Bounds what readers of cold repos may cost the writers.
-    cold_builds: Arc<Semaphore>,
+    cold_reads: Arc<Semaphore>,
+    skeleton_rule: SkeletonRule,
     /// Bounds the snapshots that are open for exports.
     exports: Arc<Semaphore>,
     /// Bounds how many exports wait.
@@ -102,6 +110,17 @@ struct Inner {
 impl Repos {
     /// The repos in a store. Trees take up to `cache_bytes` of memory (`PDS_REPO_CACHE_BYTES`); `random` chooses the clock id of our TIDs.
     pub fn new(store: Store, keys: Arc<SigningKeys>, clock: Arc<dyn Clock>, random: u16, cache_bytes: u64) -> Repos {
+        Repos::with_skeletons(store, keys, clock, random, cache_bytes, SkeletonRule::DEFAULT)
+    }
+
+    fn with_skeletons(
+        store: Store,
+        keys: Arc<SigningKeys>,
+        clock: Arc<dyn Clock>,
+        random: u16,
+        cache_bytes: u64,
+        skeleton_rule: SkeletonRule,
+    ) -> Repos {
         let trees = TreeCache::new(cache_bytes);
         Repos(Arc::new(Inner {
             store,
@@ -111,7 +130,8 @@ impl Repos {
             last_rkey: AtomicU64::new(0),
             trees,
             locks: Locks::default(),
-            cold_builds: Arc::new(Semaphore::new(COLD_BUILDS)),
+            cold_reads: Arc::new(Semaphore::new(COLD_READS)),
+            skeleton_rule,
             exports: Arc::new(Semaphore::new(EXPORTS)),
             export_queue: Arc::new(Semaphore::new(EXPORT_QUEUE)),
             quarantined: Mutex::default(),

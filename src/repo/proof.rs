@@ -1,17 +1,21 @@
 //! CARs of single blocks: proofs of records and blocks by CID.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use atproto_data::{Cid, Nsid, RecordKey};
 use atproto_repo::car;
-use atproto_repo::mst::Found;
+use atproto_repo::mst::{Found, NotLoaded};
 use sqlx::Row as _;
 
 use super::load::cid_column;
-use super::{RepoError, Repos};
+use super::{LoadedRepo, RepoError, Repos, gaps};
+use crate::store::Store;
 
 /// How often a read that a write overtook starts again.
 const ATTEMPTS: usize = 5;
+/// A tree of so many records, or one with gaps, is searched on a thread that may block, one of few at a time.
+const LONG_WALK_RECORDS: u64 = 20_000;
 
 impl Repos {
     /// A CAR that proves a record, or that there is none: commit, nodes on the way, record (`com.atproto.sync.getRecord`).
@@ -22,13 +26,16 @@ impl Repos {
         let path = format!("{collection}/{rkey}");
         for _ in 0..ATTEMPTS {
             let repo = self.snapshot(repo_id).await?;
+            let Some(repo) = self.filled_for_read(repo_id, repo, vec![path.clone()]).await? else {
+                continue;
+            };
             let mut out = Vec::new();
             car::write_header(&mut out, Some(&repo.commit_cid));
             car::write_block(&mut out, &repo.commit_cid, &repo.commit);
-            for block in repo.tree.proof(path.as_bytes()) {
+            for block in repo.tree.proof(path.as_bytes())? {
                 car::write_block(&mut out, block.cid, block.bytes);
             }
-            let Some(cid) = repo.tree.get(path.as_bytes()) else {
+            let Some(cid) = repo.tree.get(path.as_bytes())? else {
                 return Ok(out);
             };
             if let Some(content) = self.content(repo_id, &path, cid).await? {
@@ -45,9 +52,7 @@ impl Repos {
     /// # Errors
     /// If the repo does not exist or cannot be read.
     pub async fn blocks(&self, repo_id: i64, cids: &[Cid]) -> Result<Result<Vec<u8>, Vec<Cid>>, RepoError> {
-        let wanted: HashSet<Cid> = cids.iter().copied().collect();
-        let repo = self.snapshot(repo_id).await?;
-        let found = repo.tree.find(&wanted);
+        let (repo, found) = self.find(repo_id, cids).await?;
         let mut out = Vec::new();
         let mut missing = Vec::new();
         car::write_header(&mut out, None);
@@ -66,6 +71,29 @@ impl Repos {
         Ok(if missing.is_empty() { Ok(out) } else { Err(missing) })
     }
 
+    /// What some CIDs name in a repo's tree.
+    async fn find(&self, repo_id: i64, cids: &[Cid]) -> Result<(Arc<LoadedRepo>, Names), RepoError> {
+        for _ in 0..ATTEMPTS {
+            let repo = self.snapshot(repo_id).await?;
+            // The commit is not in the tree, and to learn that would be a walk through all of it.
+            let wanted: HashSet<Cid> = cids.iter().copied().filter(|cid| *cid != repo.commit_cid).collect();
+            if repo.tree.is_whole() && repo.tree.len() < LONG_WALK_RECORDS {
+                let found = repo.tree.find(&wanted, |gap| Err(NotLoaded { cid: gap.cid() }))?;
+                return Ok((repo, found));
+            }
+            let place = self.place_for_cold_read().await?;
+            let (store, searched) = (self.0.store.clone(), Arc::clone(&repo));
+            let found = tokio::task::spawn_blocking(move || {
+                let _held = place;
+                find_in_gaps(&store, repo_id, &searched, &wanted)
+            });
+            if let Some(found) = found.await.map_err(|_| RepoError::Aborted)?? {
+                return Ok((repo, found));
+            }
+        }
+        Err(RepoError::Busy)
+    }
+
     /// A record's content if it is still the one with this CID.
     async fn content(&self, repo_id: i64, path: &str, cid: Cid) -> Result<Option<Vec<u8>>, RepoError> {
         let row = sqlx::query("SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2")
@@ -79,4 +107,21 @@ impl Repos {
         }
         Ok(Some(row.try_get(1)?))
     }
+}
+
+/// What CIDs name.
+type Names = HashMap<Cid, Found>;
+
+/// Searches a tree with gaps, one of them at a time; none if a write has overtaken it.
+fn find_in_gaps(
+    store: &Store,
+    repo_id: i64,
+    repo: &LoadedRepo,
+    wanted: &HashSet<Cid>,
+) -> Result<Option<Names>, RepoError> {
+    let Some(snapshot) = gaps::snapshot_of(store, repo_id, repo)? else {
+        return Ok(None);
+    };
+    let found = repo.tree.find(wanted, |gap| gaps::load(&snapshot, repo_id, gap))?;
+    Ok(Some(found))
 }

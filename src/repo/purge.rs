@@ -10,7 +10,7 @@ const CHUNK: i64 = 500;
 
 /// The tables of which a repo may have many rows; each statement removes the first of them. They name a range of keys, because SQLite
 /// scans the whole table for a list of row values.
-const CHUNKS: [&str; 4] = [
+const CHUNKS: [&str; 5] = [
     "DELETE FROM record WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \
      (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
     "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
@@ -20,6 +20,8 @@ const CHUNKS: [&str; 4] = [
      (SELECT cid, path FROM blob_ref WHERE repo_id = $1 ORDER BY cid, path LIMIT $2) AS chunk ORDER BY cid DESC, path DESC LIMIT 1)",
     "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
      (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
+    "DELETE FROM repo_skeleton WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \
+     (SELECT path FROM repo_skeleton WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
 ];
 
 impl Repos {

@@ -11,6 +11,7 @@ use atproto_repo::commit::UnsignedCommit;
 use atproto_repo::mst::Tree;
 use sqlx::Row as _;
 
+use super::skeleton::SkeletonRule;
 use super::{Car, PreparedRecord, RecordWrite, RepoError, RepoRef, Repos, WriteAction, Written};
 use crate::clock::Clock as _;
 use crate::clock::fake::FakeClock;
@@ -22,6 +23,14 @@ use crate::store::testing::TestStore;
 
 const CACHE_BYTES: u64 = 16 << 20;
 
+/// Repos are large from so few records on that tests can have large ones.
+pub(super) const TINY: SkeletonRule = SkeletonRule {
+    layer: 1,
+    from_records: 40,
+};
+/// Too little for the trees of such repos: each is cut after every write.
+const LITTLE_MEMORY: u64 = 64 << 10;
+
 /// Repos and what they stand on.
 pub(super) struct TestRepos {
     pub(super) repos: Repos,
@@ -32,12 +41,22 @@ pub(super) struct TestRepos {
 
 impl TestRepos {
     pub(super) async fn open() -> TestRepos {
+        TestRepos::open_with(CACHE_BYTES, SkeletonRule::DEFAULT).await
+    }
+
+    /// Repos that work with skeletons, as large ones do.
+    pub(super) async fn open_tiny() -> TestRepos {
+        TestRepos::open_with(LITTLE_MEMORY, TINY).await
+    }
+
+    /// Repos whose trees take up to so much memory, and which have skeletons by another rule.
+    pub(super) async fn open_with(cache_bytes: u64, rule: SkeletonRule) -> TestRepos {
         let test = TestStore::open().await;
         let clock = Arc::new(FakeClock::new());
         let sealer = Arc::new(KeySealer::from_encryption_key(&[1; 32]));
         sealer.check(&test.store, &FakeRandom::default()).await.unwrap();
         let keys = Arc::new(SigningKeys::new(test.store.clone(), Arc::clone(&sealer)));
-        let repos = Repos::new(test.store.clone(), keys, Arc::clone(&clock) as _, 7, CACHE_BYTES);
+        let repos = Repos::with_skeletons(test.store.clone(), keys, Arc::clone(&clock) as _, 7, cache_bytes, rule);
         TestRepos {
             repos,
             test,

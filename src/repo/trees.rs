@@ -45,8 +45,15 @@ impl TreeCache {
         self.repos.insert(repo_id, repo);
     }
 
+    /// Whether a tree takes no more than one repo may: a quarter of the cache.
+    pub(super) fn is_within_share(&self, repo: &LoadedRepo) -> bool {
+        u64::from(weight(repo)) <= self.capacity / 4
+    }
+
     /// Keeps a tree that somebody read if nothing has to leave for it: strangers' reads never evict what writers use.
     pub(super) fn keep_if_room(&self, repo_id: i64, repo: Arc<LoadedRepo>) {
+        // What was put in a moment ago counts.
+        self.repos.run_pending_tasks();
         if self.repos.weighted_size() + u64::from(weight(&repo)) <= self.capacity {
             // An entry that a write put there meanwhile is newer than this one.
             self.repos.get_with(repo_id, || repo);

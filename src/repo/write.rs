@@ -1,21 +1,20 @@
 //! The write path: one commit of one repo, from checked records to an acknowledged transaction.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use atproto_data::{Cid, Did, SigningKey, Tid};
 use atproto_repo::car;
 use atproto_repo::commit::{SignedCommit, UnsignedCommit};
-use atproto_repo::frame::{
-    self, CommitEvent, EventBody, MAX_COMMIT_BLOCKS_BYTES, MAX_COMMIT_OPERATIONS, RepoOp, RepoOpAction,
-};
-use atproto_repo::mst::{Action, Operation, Tree};
+use atproto_repo::frame::{self, CommitEvent, EventBody, MAX_COMMIT_BLOCKS_BYTES, MAX_COMMIT_OPERATIONS};
+use atproto_repo::mst::{Operation, Tree};
 
-use super::record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
+use super::net_changes::NetChanges;
+use super::operations::operations;
+use super::record::RecordWrite;
 use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
 use crate::observe::metrics;
-use crate::store::{BlobChanges, CommitWrite, RecordRow, SubjectLinkRow, SubjectLinks};
+use crate::store::{BlobChanges, CommitWrite};
 
 /// A commit as clients are told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,11 +85,13 @@ impl Repos {
         let _lock = self.0.locks.lock(repo.repo_id).await;
         stages.end("lock");
         let old = self.load_for_write(repo.repo_id).await?;
-        stages.end("load");
         if !old.active {
             return Err(RepoError::Inactive);
         }
         let unlinked = self.make_unique(repo.repo_id, &mut writes).await?;
+        let paths = writes.iter().map(RecordWrite::path).collect();
+        let old = self.filled_for_write(repo.repo_id, old, paths).await?;
+        stages.end("load");
         let operations = operations(&writes, &old.tree);
         // What changes nothing succeeds whatever `swapCommit` says, as in the reference: a write that is sent again succeeds again.
         if !writes.is_empty() && operations.as_ref().is_ok_and(Vec::is_empty) {
@@ -117,7 +118,7 @@ impl Repos {
             self.forget(repo.repo_id);
             return Err(error.into());
         }
-        self.0.trees.keep(repo.repo_id, Arc::new(new));
+        self.keep_written(repo.repo_id, new);
         Ok(Written { commit: Some(info) })
     }
 
@@ -147,8 +148,9 @@ impl Repos {
             rev,
         }
         .sign(key);
-        let net = NetChanges::new(operations, writes, &old.tree, &tree);
+        let net = NetChanges::new(operations, writes, &old.tree, &tree)?;
         let event = commit_event(old, &tree, rev, &signed, &net)?;
+        let (skeleton, is_skeleton_stored) = self.skeleton_write(old, &tree, net.paths())?;
         let write = CommitWrite {
             account_id: repo.account_id,
             repo_id: repo.repo_id,
@@ -158,8 +160,9 @@ impl Repos {
             puts: net.puts(),
             deletes: net.deletes(),
             subject_links: net.links(),
-            collections_begun: collections::absent(&old.tree, net.created()),
-            collections_ended: collections::absent(&tree, net.deleted()),
+            collections_begun: collections::absent(&old.tree, net.created())?,
+            collections_ended: collections::absent(&tree, net.deleted())?,
+            skeleton,
             blobs: BlobChanges::default(),
             event: Some(event),
         };
@@ -170,170 +173,9 @@ impl Repos {
             rev,
             commit: signed.bytes,
             tree,
+            is_skeleton_stored,
         };
         Ok((new, write))
-    }
-}
-
-/// The tree operations of a list of writes, swaps checked against what each write finds.
-fn operations(writes: &[RecordWrite], tree: &Tree) -> Result<Vec<Operation>, RepoError> {
-    // What earlier writes of the same list left at a path.
-    let mut current: BTreeMap<String, Option<Cid>> = BTreeMap::new();
-    let mut operations = Vec::with_capacity(writes.len());
-    for write in writes {
-        let path = write.path();
-        let found = current.get(&path).copied().unwrap_or_else(|| tree.get(path.as_bytes()));
-        let Some(action) = action(&write.action, found, &path)? else {
-            continue;
-        };
-        current.insert(path.clone(), after(action));
-        operations.push(Operation {
-            key: path.into_bytes(),
-            action,
-        });
-    }
-    Ok(operations)
-}
-
-fn after(action: Action) -> Option<Cid> {
-    match action {
-        Action::Create(cid) | Action::Update(cid) => Some(cid),
-        Action::Delete => None,
-    }
-}
-
-fn action(write: &WriteAction, found: Option<Cid>, path: &str) -> Result<Option<Action>, RepoError> {
-    match (write, found) {
-        (WriteAction::Create(_) | WriteAction::CreateUnique(_), Some(_)) => {
-            Err(RepoError::RecordExists(path.to_owned()))
-        }
-        (WriteAction::Create(record) | WriteAction::CreateUnique(record), None) => Ok(Some(Action::Create(record.cid))),
-        (WriteAction::Update(_) | WriteAction::Delete, None) => Err(RepoError::RecordMissing(path.to_owned())),
-        (WriteAction::Update(record), Some(_)) => Ok(Some(Action::Update(record.cid))),
-        (WriteAction::Delete, Some(_)) => Ok(Some(Action::Delete)),
-        // The same content is no change, whatever is said of what was there, as in the reference.
-        (WriteAction::Put { record, .. }, Some(found)) if found == record.cid => Ok(None),
-        (WriteAction::Put { record, swap }, found) => {
-            check_swap(*swap, found)?;
-            Ok(Some(if found.is_some() {
-                Action::Update(record.cid)
-            } else {
-                Action::Create(record.cid)
-            }))
-        }
-        (WriteAction::DeleteIfPresent { .. }, None) => Ok(None),
-        (WriteAction::DeleteIfPresent { swap }, Some(_)) => {
-            check_swap(*swap, found)?;
-            Ok(Some(Action::Delete))
-        }
-    }
-}
-
-fn check_swap(swap: RecordSwap, found: Option<Cid>) -> Result<(), RepoError> {
-    let holds = match swap {
-        RecordSwap::Any => true,
-        RecordSwap::Absent => found.is_none(),
-        RecordSwap::At(cid) => found == Some(cid),
-    };
-    if holds {
-        return Ok(());
-    }
-    let was = found.map_or_else(|| "null".to_owned(), |cid| cid.to_string());
-    Err(RepoError::InvalidSwap(format!("Record was at {was}")))
-}
-
-/// What a list of operations changed in the end: at most one change per path, as a strict reader of the firehose demands.
-struct NetChanges<'w>(Vec<NetChange<'w>>);
-
-struct NetChange<'w> {
-    path: &'w str,
-    before: Option<Cid>,
-    after: Option<(Cid, &'w PreparedRecord)>,
-}
-
-impl<'w> NetChanges<'w> {
-    fn new(operations: &'w [Operation], writes: &'w [RecordWrite], old: &Tree, new: &Tree) -> NetChanges<'w> {
-        let records: BTreeMap<Cid, &PreparedRecord> = writes
-            .iter()
-            .filter_map(RecordWrite::record)
-            .map(|record| (record.cid, record))
-            .collect();
-        let mut seen = std::collections::BTreeSet::new();
-        let mut changes = Vec::with_capacity(operations.len());
-        for operation in operations {
-            if !seen.insert(&operation.key) {
-                continue;
-            }
-            let before = old.get(&operation.key);
-            let after = new.get(&operation.key);
-            if before == after {
-                continue;
-            }
-            let after = after.and_then(|cid| records.get(&cid).map(|record| (cid, *record)));
-            // Paths are made of NSIDs and rkeys, which are ASCII.
-            let path = std::str::from_utf8(&operation.key).unwrap_or_default();
-            changes.push(NetChange { path, before, after });
-        }
-        NetChanges(changes)
-    }
-
-    fn puts(&self) -> Vec<RecordRow> {
-        let row = |change: &NetChange<'_>| {
-            change.after.map(|(cid, record)| RecordRow {
-                path: change.path.to_owned(),
-                cid,
-                content: record.content.clone(),
-            })
-        };
-        self.0.iter().filter_map(row).collect()
-    }
-
-    fn links(&self) -> SubjectLinks {
-        let row = |change: &NetChange<'_>| {
-            let (_, record) = change.after?;
-            Some(SubjectLinkRow {
-                link: record.link.clone()?,
-                path: change.path.to_owned(),
-            })
-        };
-        SubjectLinks {
-            added: self.0.iter().filter_map(row).collect(),
-            removed: Vec::new(),
-        }
-    }
-
-    fn deletes(&self) -> Vec<String> {
-        self.deleted().map(str::to_owned).collect()
-    }
-
-    fn created(&self) -> impl Iterator<Item = &'w str> {
-        self.0
-            .iter()
-            .filter(|change| change.before.is_none())
-            .map(|change| change.path)
-    }
-
-    fn deleted(&self) -> impl Iterator<Item = &'w str> {
-        self.0
-            .iter()
-            .filter(|change| change.after.is_none())
-            .map(|change| change.path)
-    }
-
-    fn ops(&self) -> Vec<RepoOp> {
-        self.0
-            .iter()
-            .map(|change| RepoOp {
-                action: match (change.before, change.after) {
-                    (None, _) => RepoOpAction::Create,
-                    (Some(_), Some(_)) => RepoOpAction::Update,
-                    (Some(_), None) => RepoOpAction::Delete,
-                },
-                path: change.path.to_owned(),
-                cid: change.after.map(|(cid, _)| cid),
-                prev: change.before,
-            })
-            .collect()
     }
 }
 
@@ -345,8 +187,8 @@ fn commit_event(
     signed: &SignedCommit,
     net: &NetChanges<'_>,
 ) -> Result<EventBody, RepoError> {
-    let covering = tree.covering_blocks(net.0.iter().map(|change| change.path));
-    let records: BTreeMap<Cid, &PreparedRecord> = net.0.iter().filter_map(|change| change.after).collect();
+    let covering = tree.covering_blocks(net.paths())?;
+    let records = net.records();
     let mut blocks = Vec::with_capacity(covering.total_bytes() + 1_024);
     car::write_header(&mut blocks, Some(&signed.cid));
     car::write_block(&mut blocks, &signed.cid, &signed.bytes);

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::queue::Write;
+use super::skeleton_rows::put_skeleton;
 use super::statement::execute;
 use super::{
     CommitWrite, ImportedRows, Parameter, RecordRow, SequencedEvent, StoreError, SubjectLinkRow, blob_rows, open,
@@ -58,6 +59,7 @@ impl GroupConnection {
             match write {
                 Write::Commit(commit) => put_commit(&transaction, commit, *event)?,
                 Write::Import { repo_id, rev, rows } => put_imported(&transaction, *repo_id, *rev, rows)?,
+                Write::Skeleton { repo_id, skeleton } => put_skeleton(&transaction, *repo_id, skeleton)?,
             }
         }
         if let Some(last) = group.iter().rev().find_map(|(_, event)| *event) {
@@ -102,6 +104,7 @@ fn put_commit(
     }
     put_subject_links(transaction, repo_id, &commit.subject_links.added)?;
     put_records(transaction, repo_id, rev, &commit.puts)?;
+    put_skeleton(transaction, commit.repo_id, &commit.skeleton)?;
     blob_rows::put_changes(transaction, commit)
 }
 
@@ -151,9 +154,10 @@ fn put_records(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::skeleton_rows;
     use crate::store::testing::TestStore;
 
-    const ALL: [&str; 13] = [
+    const ALL: [&str; 16] = [
         EVENT,
         HEAD,
         PUT,
@@ -167,6 +171,9 @@ mod tests {
         blob_rows::BLOB_REF_REMOVED,
         blob_rows::BLOB_KEPT,
         blob_rows::BLOB_RELEASED,
+        skeleton_rows::SKELETON_PUT,
+        skeleton_rows::SKELETON_DELETE,
+        skeleton_rows::SKELETON_CLEAR,
     ];
 
     #[tokio::test]

@@ -59,6 +59,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0013_reserved_handles.sql"),
     },
     Migration {
+        version: 14,
+        name: "repo_skeleton",
+        sql: include_str!("../../migrations/sqlite/0014_repo_skeleton.sql"),
+    },
+    Migration {
         version: 18,
         name: "crawl_request",
         sql: include_str!("../../migrations/sqlite/0018_crawl_request.sql"),

@@ -14,6 +14,7 @@ mod migrations;
 mod open;
 mod queue;
 mod sequence;
+mod skeleton_rows;
 mod snapshot;
 mod statement;
 #[cfg(test)]
@@ -31,7 +32,9 @@ use sqlx::pool::PoolConnection;
 pub use error::StoreError;
 pub use inspect::{inspect, is_to_be_migrated};
 pub use look_up::{Column, Columns, Found};
-pub use queue::{BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SubjectLinkRow, SubjectLinks};
+pub use queue::{
+    BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SkeletonWrite, SubjectLinkRow, SubjectLinks,
+};
 pub use sequence::{Sequence, SequencedEvent};
 pub use snapshot::Snapshot;
 pub use statement::Parameter;
@@ -146,6 +149,14 @@ impl Store {
     /// If the database refused it; then nothing of it is stored.
     pub async fn import(&self, repo_id: i64, rev: i64, rows: ImportedRows) -> Result<(), StoreError> {
         self.write(Write::Import { repo_id, rev, rows }).await
+    }
+
+    /// Stores what changes in the skeleton of a repo's tree, in the next group transaction. The caller holds the repo's lock.
+    ///
+    /// # Errors
+    /// If the database refused it; then nothing of it is stored.
+    pub async fn put_skeleton(&self, repo_id: i64, skeleton: SkeletonWrite) -> Result<(), StoreError> {
+        self.write(Write::Skeleton { repo_id, skeleton }).await
     }
 
     async fn write(&self, write: Write) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use atproto_data::Cid;
 use atproto_repo::frame::EventBody;
+use atproto_repo::mst::{SkeletonChanges, SkeletonEntry};
 use futures_util::future::BoxFuture;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
@@ -71,6 +72,21 @@ pub struct BlobChanges {
     pub removed: Vec<BlobRefRow>,
 }
 
+/// What changes in the stored skeleton of a repo's tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SkeletonWrite {
+    /// Some entries; none for small repos.
+    Change(SkeletonChanges),
+    /// These are all.
+    Replace(Vec<SkeletonEntry>),
+}
+
+impl Default for SkeletonWrite {
+    fn default() -> Self {
+        SkeletonWrite::Change(SkeletonChanges::default())
+    }
+}
+
 /// One commit of one repo, complete: everything that becomes durable together.
 #[derive(Debug)]
 pub struct CommitWrite {
@@ -94,6 +110,8 @@ pub struct CommitWrite {
     pub collections_begun: Vec<String>,
     /// Collections of which the repo has no record any more.
     pub collections_ended: Vec<String>,
+    /// What changes in the stored skeleton.
+    pub skeleton: SkeletonWrite,
     /// What changes about the blobs that the records refer to.
     pub blobs: BlobChanges,
     /// The `#commit` event; absent for a repo whose account is inactive.
@@ -105,6 +123,7 @@ pub struct CommitWrite {
 pub(super) enum Write {
     Commit(Box<CommitWrite>),
     Import { repo_id: i64, rev: i64, rows: ImportedRows },
+    Skeleton { repo_id: i64, skeleton: SkeletonWrite },
 }
 
 /// Something for the writer to do.

@@ -127,7 +127,7 @@ impl Writer {
         }
         let place = |write: &Write| match write {
             Write::Commit(commit) => commit.event.as_ref().map(|event| self.sequence.place(event)),
-            Write::Import { .. } => None,
+            Write::Import { .. } | Write::Skeleton { .. } => None,
         };
         let events: Vec<Option<SequencedEvent>> = group.iter().map(place).collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
@@ -222,6 +222,8 @@ fn size(write: &Write) -> usize {
         // The event carries the records once more.
         Write::Commit(commit) => 2 * bytes(&commit.puts) + commit.commit.len(),
         Write::Import { rows, .. } => bytes(&rows.records),
+        // What a caller gives at a time is little.
+        Write::Skeleton { .. } => 0,
     }
 }
 

@@ -40,7 +40,9 @@ async fn a_difference_brings_an_old_repo_up_to_date() {
     assert_eq!(tree.root(), commit.data);
     let mut walk = tree.blocks();
     while let Some(item) = walk.advance() {
-        let (TreeItem::Node { cid, .. } | TreeItem::Leaf { cid, .. }) = item;
+        let (TreeItem::Node { cid, .. } | TreeItem::Leaf { cid, .. }) = item else {
+            panic!("{item:?}");
+        };
         assert!(blocks.contains_key(&cid), "{cid} is neither old nor new");
     }
 }

@@ -90,7 +90,7 @@ fn expected_order(commit: Cid, tree: &Tree) -> Vec<Cid> {
         match item {
             TreeItem::Node { cid, .. } => order.push(cid),
             TreeItem::Leaf { cid, .. } if seen.insert(cid) => order.push(cid),
-            TreeItem::Leaf { .. } => {}
+            TreeItem::Leaf { .. } | TreeItem::Gap(_) => {}
         }
     }
     order

@@ -48,7 +48,9 @@ fn event(before: &Model, changes: &[(usize, u32)]) -> Event {
     let operations: Vec<Operation> = done.iter().map(|(operation, _)| operation.clone()).collect();
     let old = tree_of(before);
     let new = old.apply(&operations).unwrap();
-    let covering = new.covering_blocks(operations.iter().map(|operation| &operation.key));
+    let covering = new
+        .covering_blocks(operations.iter().map(|operation| &operation.key))
+        .unwrap();
     let blocks = covering
         .iter()
         .map(|block| (*block.cid, block.bytes.to_vec()))
@@ -168,6 +170,7 @@ fn operations_must_have_the_cids_of_their_action() {
         .unwrap();
     let blocks: HashMap<Cid, Vec<u8>> = tree
         .covering_blocks(["a/b"])
+        .unwrap()
         .iter()
         .map(|block| (*block.cid, block.bytes.to_vec()))
         .collect();

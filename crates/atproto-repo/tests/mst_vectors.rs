@@ -144,7 +144,7 @@ fn commit_proofs() {
             .collect();
         let after = before.apply(&operations).unwrap();
         assert_eq!(after.root().to_string(), case["rootAfterCommit"].as_str().unwrap());
-        let proof = after.covering_blocks(ops.iter().map(|op| &op.path));
+        let proof = after.covering_blocks(ops.iter().map(|op| &op.path)).unwrap();
         let mut cids: Vec<String> = proof.iter().map(|block| block.cid.to_string()).collect();
         let mut expected = strings(&case["blocksInProof"]);
         cids.sort();
@@ -195,7 +195,7 @@ fn mined_keys() {
     let operations: Vec<Operation> = wide.iter().map(create).collect();
     let full = Tree::empty().apply(&operations[..MAX_NODE_ENTRIES]).unwrap();
     assert_eq!(full.len(), MAX_NODE_ENTRIES as u64);
-    assert_eq!(full.get(&wide[0]), Some(value));
+    assert_eq!(full.get(&wide[0]), Ok(Some(value)));
     let refused = MstError::TooWide { layer: 0 };
     assert_eq!(
         full.apply(&operations[MAX_NODE_ENTRIES..=MAX_NODE_ENTRIES])

@@ -159,19 +159,39 @@ impl Import {
         report_signature(&car, key.as_ref());
         let new = repos.add_detached(&car).await?;
         let switched = match repos.write_rows(new, Arc::clone(&car)).await {
-            Ok(()) => repos.switch(&self.repo, self.head, new, &car).await,
+            Ok(records) => repos.switch(&self.repo, self.head, new, &car).await.map(|()| records),
             Err(error) => Err(error),
         };
-        let removed = if switched.is_ok() { self.repo.repo_id } else { new };
-        let remove = repos.clone();
-        tokio::spawn(async move {
-            match remove.remove_detached(removed).await {
-                // At shut-down the rest is left to the next start.
-                Ok(()) | Err(RepoError::Store(StoreError::Unwritable(Unwritable::Closing))) => {}
-                Err(error) => tracing::warn!(%error, "a replaced repo's rows are left to the next start"),
+        match switched {
+            Ok(records) => {
+                tokio::spawn(repos.settle(self.repo.repo_id, new, records));
+                Ok(())
             }
-        });
-        switched
+            Err(error) => {
+                tokio::spawn(repos.sweep(new));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Repos {
+    /// What an import leaves to do behind its answer: a large repo gets its skeleton while its rows are at hand, the old one goes.
+    async fn settle(self, old: i64, new: i64, records: u64) {
+        if records >= self.0.skeleton_rule.from_records
+            && let Err(error) = self.snapshot(new).await
+        {
+            tracing::debug!(%error, "an imported repo gets its skeleton when it is used");
+        }
+        self.sweep(old).await;
+    }
+
+    async fn sweep(self, detached: i64) {
+        match self.remove_detached(detached).await {
+            // At shut-down the rest is left to the next start.
+            Ok(()) | Err(RepoError::Store(StoreError::Unwritable(Unwritable::Closing))) => {}
+            Err(error) => tracing::warn!(%error, "a replaced repo's rows are left to the next start"),
+        }
     }
 }
 

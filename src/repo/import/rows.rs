@@ -54,16 +54,19 @@ impl Repos {
         added.await
     }
 
-    /// Writes all records of a CAR that was checked.
-    pub(super) async fn write_rows(&self, repo_id: i64, car: Arc<ImportedCar>) -> Result<(), ImportError> {
+    /// Writes all records of a CAR that was checked; says how many there are.
+    pub(super) async fn write_rows(&self, repo_id: i64, car: Arc<ImportedCar>) -> Result<u64, ImportError> {
         let rev = car.commit.rev.as_u64().cast_signed();
+        let mut records = 0;
         let (sender, mut chunks) = mpsc::channel(CHUNKS_AHEAD);
         let reader = tokio::task::spawn_blocking(move || read_chunks(&car, &sender));
         while let Some(chunk) = chunks.recv().await {
+            records += chunk.rows.records.len() as u64;
             let written = self.0.store.import(repo_id, rev, chunk.rows);
             written.await?;
         }
-        reader.await.map_err(|_| RepoError::Aborted)?
+        reader.await.map_err(|_| RepoError::Aborted)??;
+        Ok(records)
     }
 
     /// Removes a repo that no account refers to, in chunks.

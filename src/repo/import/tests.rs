@@ -372,6 +372,27 @@ async fn what_a_moderator_took_down_stays_down() {
     assert_eq!(test.test.integer("SELECT count(*) FROM record").await, 5);
 }
 
+#[tokio::test]
+async fn a_large_repo_has_its_skeleton_by_the_time_the_old_one_is_gone() {
+    let test = TestRepos::open_tiny().await;
+    let before = test.account('a').await;
+    let creates = |first| (first..first + 100).map(|number| create(&format!("com.example.old/{number}"), number));
+    test.write(&before, creates(0).collect()).await.unwrap();
+    test.write(&before, creates(100).collect()).await.unwrap();
+    assert!(test.test.integer("SELECT count(*) FROM repo_skeleton").await > 10);
+    let imported = repo('a', 700);
+    import(&test, &before, &imported.car()).await.unwrap();
+    removed(&test).await;
+
+    let account = now(&test, &before).await;
+    let rows = "SELECT count(*) FROM repo_skeleton s JOIN account a ON a.repo_id = s.repo_id";
+    let rows = test.test.integer(rows).await;
+    assert!(rows > 100);
+    assert_eq!(test.test.integer("SELECT count(*) FROM repo_skeleton").await, rows);
+    test.write(&account, vec![delete("com.example.a/3")]).await.unwrap();
+    assert!(test.export(&account, None).await.blocks.len() > 700);
+}
+
 /// What a server that is killed between the first row and the switch leaves behind.
 #[tokio::test]
 async fn leftovers_are_known_and_removed() {

@@ -27,6 +27,7 @@ fn commit(repo_id: i64) -> CommitWrite {
         subject_links: SubjectLinks::default(),
         collections_begun: vec!["com.example.thing".to_owned()],
         collections_ended: Vec::new(),
+        skeleton: crate::store::SkeletonWrite::default(),
         blobs: crate::store::BlobChanges::default(),
         event: Some(event()),
     }

@@ -3,7 +3,7 @@
 use super::edit::{Closed, EditError, Editor, Link, OpenNode};
 use super::error::{MstError, shown};
 use super::key::{MAX_LAYER, check_key, layer_of};
-use super::node::Node;
+use super::node::{Node, NotLoaded};
 use super::tree::Tree;
 use atproto_data::Cid;
 use std::sync::Arc;
@@ -37,14 +37,15 @@ impl Tree {
     ///
     /// # Errors
     /// [`MstError::Exists`] for a create of what is there, [`MstError::Missing`] for an update or delete of what is not;
-    /// [`MstError::Key`], [`MstError::TooDeep`] and [`MstError::TooWide`] for what no tree may hold.
+    /// [`MstError::Key`], [`MstError::TooDeep`] and [`MstError::TooWide`] for what no tree may hold; [`MstError::NotLoaded`] if there is a
+    /// gap around one of the keys.
     pub fn apply(&self, operations: &[Operation]) -> Result<Tree, MstError> {
         if operations.is_empty() {
             return Ok(self.clone());
         }
         let mut editor = Editor { root: None };
         if !self.is_empty() {
-            editor.root = self.root.open().ok();
+            editor.root = Some(self.root.open().map_err(|cid| NotLoaded { cid })?);
         }
         for operation in operations {
             edit(&mut editor, operation)?;
@@ -77,7 +78,7 @@ fn edit(editor: &mut Editor<Arc<Node>>, Operation { key, action }: &Operation) -
     done.map_err(|error| match error {
         EditError::Exists => MstError::Exists { key: shown(key) },
         EditError::Missing => MstError::Missing { key: shown(key) },
-        EditError::BlockAbsent(_) => unreachable!("a tree in memory holds all its nodes"),
+        EditError::BlockAbsent(cid) => NotLoaded { cid }.into(),
     })
 }
 

@@ -50,41 +50,122 @@ impl Growing {
     }
 }
 
-/// See [`Tree::from_sorted`]. A key closes the growing nodes of all layers below its own, and what they hold becomes the
-/// subtree before it; the layers that end up with neither entries nor subtree make no node.
-pub(crate) fn from_sorted<K: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K, Cid)>) -> Result<Tree, MstError> {
-    let mut layers: Vec<Growing> = Vec::new();
-    let mut scratch = Vec::new();
-    let mut previous = Vec::new();
-    for (key, value) in pairs {
-        let key = key.as_ref();
+/// Builds a tree from records given one by one in strictly increasing order of their keys. A key closes the growing nodes of all
+/// layers below its own, and what they hold becomes the subtree before it; the layers that end up with neither entries nor subtree make
+/// no node.
+#[derive(Default)]
+pub struct Builder {
+    layers: Vec<Growing>,
+    /// The lowest layer that grows; what is below comes finished, in `below`.
+    base: u8,
+    /// The subtree on the layer under `base` that belongs before the next key.
+    below: Option<Arc<Node>>,
+    /// The layer under which subtrees become gaps.
+    cut: Option<u8>,
+    previous: Vec<u8>,
+    records: u64,
+    scratch: Vec<u8>,
+}
+
+impl Builder {
+    /// Starts an empty tree.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// Starts a tree that grows from `base` up, over finished subtrees.
+    pub(crate) fn above(base: u8) -> Builder {
+        Builder {
+            base,
+            ..Builder::default()
+        }
+    }
+
+    /// Gives the subtree that belongs before the next key.
+    pub(crate) fn push_below(&mut self, subtree: Option<Arc<Node>>) {
+        self.below = subtree;
+    }
+
+    /// How many records were pushed.
+    pub fn pushed(&self) -> u64 {
+        self.records
+    }
+
+    /// Adds the next record.
+    ///
+    /// # Errors
+    /// [`MstError::Key`], [`MstError::NotSorted`], [`MstError::TooWide`], [`MstError::TooDeep`].
+    pub fn push(&mut self, key: &[u8], value: Cid) -> Result<(), MstError> {
         check_key(key).map_err(|reason| MstError::Key {
             key: shown(key),
             reason,
         })?;
-        if key <= previous.as_slice() {
+        if key <= self.previous.as_slice() {
             return Err(MstError::NotSorted { key: shown(key) });
         }
-        previous.clear();
-        previous.extend_from_slice(key);
+        self.previous.clear();
+        self.previous.extend_from_slice(key);
         let layer = layer_of(key);
         if layer > MAX_LAYER {
             return Err(MstError::TooDeep { key: shown(key), layer });
         }
-        if layers.len() <= usize::from(layer) {
-            layers.resize_with(usize::from(layer) + 1, Growing::default);
+        if layer < self.base {
+            return Err(MstError::Mismatch);
         }
-        let subtree = close_layers(&mut layers[..usize::from(layer)], &mut scratch)?;
-        layers[usize::from(layer)].push(subtree, key, value);
+        self.grow_to(layer);
+        let subtree = self.close_below(layer)?;
+        self.layers[usize::from(layer)].push(subtree, key, value);
+        self.records += 1;
+        Ok(())
     }
-    Ok(close_layers(&mut layers, &mut scratch)?.map_or_else(Tree::empty, |root| Tree { root }))
-}
 
-/// Closes the growing nodes of the lowest layers, each over what is below it.
-fn close_layers(layers: &mut [Growing], scratch: &mut Vec<u8>) -> Result<Option<Arc<Node>>, MstError> {
-    let mut subtree = None;
-    for (layer, growing) in (0..=MAX_LAYER).zip(layers) {
-        subtree = growing.close(layer, subtree, scratch)?;
+    /// From now on keeps of the subtrees under a layer only their summaries, so that little memory serves for many records. A tree
+    /// without records on that layer or above stays whole.
+    pub fn cut(&mut self, layer: u8) {
+        self.cut = Some(layer);
+        for growing in self.layers.iter_mut().skip(usize::from(layer)) {
+            for child in growing.children.iter_mut().flatten() {
+                *child = child.cut(layer);
+            }
+        }
     }
-    Ok(subtree)
+
+    /// The tree of all records pushed.
+    ///
+    /// # Errors
+    /// [`MstError::TooWide`].
+    pub fn finish(mut self) -> Result<Tree, MstError> {
+        Ok(self.close_all()?.map_or_else(Tree::empty, |root| Tree { root }))
+    }
+
+    /// The top node of all records pushed as a subtree whose top is on `layer`, empty nodes put above if need be.
+    pub(crate) fn finish_on(mut self, layer: u8) -> Result<Option<Arc<Node>>, MstError> {
+        self.grow_to(layer);
+        self.close_all()
+    }
+
+    fn grow_to(&mut self, layer: u8) {
+        if self.layers.len() <= usize::from(layer) {
+            self.layers.resize_with(usize::from(layer) + 1, Growing::default);
+        }
+    }
+
+    fn close_all(&mut self) -> Result<Option<Arc<Node>>, MstError> {
+        // No key is above MAX_LAYER.
+        self.close_below(u8::try_from(self.layers.len()).unwrap_or(u8::MAX))
+    }
+
+    /// Closes the growing nodes of the layers below one, each over what is below it.
+    fn close_below(&mut self, layer: u8) -> Result<Option<Arc<Node>>, MstError> {
+        let mut subtree = self.below.take();
+        let is_above = |cut: &u8| self.layers.len() > usize::from(*cut);
+        let cut = self.cut.filter(is_above);
+        for current in self.base..layer {
+            subtree = self.layers[usize::from(current)].close(current, subtree, &mut self.scratch)?;
+            if cut == Some(current + 1) {
+                subtree = subtree.map(|node| Node::unloaded(current, &node.summary()));
+            }
+        }
+        Ok(subtree)
+    }
 }

@@ -1,6 +1,6 @@
 //! The nodes that prove what a tree holds at some keys, and what an event must carry.
 
-use super::node::{Node, Seek};
+use super::node::{Loaded, Node, NotLoaded, Seek};
 use super::tree::Tree;
 use atproto_data::Cid;
 use std::collections::HashSet;
@@ -48,25 +48,32 @@ impl<'a> BlockList<'a> {
         self.blocks.iter().map(|block| block.bytes.len()).sum()
     }
 
-    fn push(&mut self, node: &'a Node) {
+    /// Adds a node and returns what it holds.
+    fn push(&mut self, node: &'a Node) -> Result<&'a Loaded, NotLoaded> {
+        let loaded = node.loaded()?;
         if self.seen.insert(node.cid()) {
-            self.blocks.push(block_of(node));
+            self.blocks.push(block_of(node, loaded));
         }
+        Ok(loaded)
     }
 
     /// Adds a subtree's nodes along its first or last keys.
-    fn push_edge(&mut self, mut subtree: Option<&'a Arc<Node>>, below: impl Fn(&'a Node) -> Option<&'a Arc<Node>>) {
+    fn push_edge(
+        &mut self,
+        mut subtree: Option<&'a Arc<Node>>,
+        below: impl Fn(&'a Loaded) -> Option<&'a Arc<Node>>,
+    ) -> Result<(), NotLoaded> {
         while let Some(node) = subtree {
-            self.push(node);
-            subtree = below(node);
+            subtree = below(self.push(node)?);
         }
+        Ok(())
     }
 }
 
-fn block_of(node: &Node) -> Block<'_> {
+fn block_of<'a>(node: &'a Node, loaded: &'a Loaded) -> Block<'a> {
     Block {
         cid: node.cid(),
-        bytes: node.block(),
+        bytes: loaded.block(),
     }
 }
 
@@ -78,44 +85,55 @@ impl Tree {
     /// range and the two keys around it, so a new one has a touched key in its range, or between it and a neighbour. And they
     /// suffice to undo the operations: a delete joins nodes along the ways to both neighbours, a create splits along the way
     /// to the key. The root is there even without a key: a strict reader takes a commit without it for one that lacks blocks.
-    pub fn covering_blocks<K: AsRef<[u8]>>(&self, keys: impl IntoIterator<Item = K>) -> BlockList<'_> {
+    ///
+    /// # Errors
+    /// [`NotLoaded`] if there is a gap around one of the keys.
+    pub fn covering_blocks<K: AsRef<[u8]>>(
+        &self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<BlockList<'_>, NotLoaded> {
         let mut list = BlockList::default();
-        list.push(&self.root);
+        list.push(&self.root)?;
         for key in keys {
-            self.cover(key.as_ref(), &mut list);
+            self.cover(key.as_ref(), &mut list)?;
         }
-        list
+        Ok(list)
     }
 
     /// The blocks from the root to the node that holds `key`, or, if there is no such record, to the node that would have the
     /// link to it: a proof of presence or absence (`com.atproto.sync.getRecord`).
-    pub fn proof(&self, key: &[u8]) -> Vec<Block<'_>> {
+    ///
+    /// # Errors
+    /// [`NotLoaded`] if there is a gap around the key.
+    pub fn proof(&self, key: &[u8]) -> Result<Vec<Block<'_>>, NotLoaded> {
         let mut path = Vec::new();
         let mut next = Some(&self.root);
         while let Some(node) = next {
-            path.push(block_of(node));
-            next = match node.seek(key) {
+            let loaded = node.loaded()?;
+            path.push(block_of(node, loaded));
+            next = match loaded.seek(key) {
                 Seek::Found { .. } => None,
-                Seek::Absent { child } => node.child(child),
+                Seek::Absent { child } => loaded.child(child),
             };
         }
-        path
+        Ok(path)
     }
 
     /// The ways to a key and to both its neighbours. Where the key is absent, or has no subtree beside it, its neighbours are
     /// entries of the nodes on the way to it.
-    fn cover<'a>(&'a self, key: &[u8], list: &mut BlockList<'a>) {
+    fn cover<'a>(&'a self, key: &[u8], list: &mut BlockList<'a>) -> Result<(), NotLoaded> {
         let mut next = Some(&self.root);
         while let Some(node) = next {
-            list.push(node);
-            next = match node.seek(key) {
-                Seek::Absent { child } => node.child(child),
+            let loaded = list.push(node)?;
+            next = match loaded.seek(key) {
+                Seek::Absent { child } => loaded.child(child),
                 Seek::Found { index, .. } => {
-                    list.push_edge(node.child(index), |node| node.last_child());
-                    list.push_edge(node.child(index + 1), |node| node.child(0));
+                    list.push_edge(loaded.child(index), Loaded::last_child)?;
+                    list.push_edge(loaded.child(index + 1), |node| node.child(0))?;
                     None
                 }
             };
         }
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Why a tree cannot be made.
 
 use super::key::{KeyError, MAX_LAYER};
-use super::node::MAX_NODE_ENTRIES;
+use super::node::{MAX_NODE_ENTRIES, NotLoaded};
 
 /// Why records or operations do not make a tree. Keys are shown as text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,12 @@ pub enum MstError {
         /// The key of the record.
         key: String,
     },
+    /// What is needed is not loaded.
+    #[error(transparent)]
+    NotLoaded(#[from] NotLoaded),
+    /// Records or a skeleton do not belong where they were put.
+    #[error("the records are not those of the tree, or its skeleton is not one")]
+    Mismatch,
     /// A node would be wider than [`MAX_NODE_ENTRIES`].
     #[error("more than {MAX_NODE_ENTRIES} neighbouring keys fall on layer {layer} of the tree; choose another rkey")]
     TooWide {

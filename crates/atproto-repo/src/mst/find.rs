@@ -1,5 +1,6 @@
 //! Finding what a CID names.
 
+use super::gap::{Gap, Subtree};
 use super::tree::Tree;
 use super::walk::TreeItem;
 use atproto_data::Cid;
@@ -19,20 +20,33 @@ pub enum Found {
 
 impl Tree {
     /// What the wanted CIDs name (`com.atproto.sync.getBlocks`), in one walk that ends when all are found; those that name
-    /// nothing here are left out.
-    pub fn find(&self, wanted: &HashSet<Cid>) -> HashMap<Cid, Found> {
+    /// nothing here are left out. `load` gives the subtrees of gaps, which are dropped when the walk is through them.
+    ///
+    /// # Errors
+    /// Those of `load`.
+    pub fn find<E>(
+        &self,
+        wanted: &HashSet<Cid>,
+        mut load: impl FnMut(&Gap) -> Result<Subtree, E>,
+    ) -> Result<HashMap<Cid, Found>, E> {
         let mut found = HashMap::new();
         let mut walk = self.blocks();
         while found.len() < wanted.len() {
             let Some(item) = walk.advance() else { break };
-            let (TreeItem::Node { cid, .. } | TreeItem::Leaf { cid, .. }) = item;
-            if wanted.contains(&cid) {
-                found.entry(cid).or_insert_with(|| match item {
-                    TreeItem::Node { bytes, .. } => Found::Node(bytes.into()),
-                    TreeItem::Leaf { key, .. } => Found::Record { key: key.into() },
-                });
+            match item {
+                TreeItem::Node { cid, bytes } if wanted.contains(&cid) => {
+                    found.insert(cid, Found::Node(bytes.into()));
+                }
+                TreeItem::Leaf { cid, key } if wanted.contains(&cid) => {
+                    found.entry(cid).or_insert_with(|| Found::Record { key: key.into() });
+                }
+                TreeItem::Node { .. } | TreeItem::Leaf { .. } => {}
+                TreeItem::Gap(gap) => {
+                    let subtree = load(gap)?;
+                    walk.enter(subtree);
+                }
             }
         }
-        found
+        Ok(found)
     }
 }

@@ -1,11 +1,13 @@
 //! The tree as a snapshot.
 
+use super::build::Builder;
 use super::error::MstError;
-use super::node::{Node, Seek};
+use super::node::{Node, NotLoaded, Seek};
 use atproto_data::Cid;
 use std::sync::Arc;
 
-/// An immutable snapshot of a repository's tree. Cloning copies one pointer; trees made from one another share nodes.
+/// An immutable snapshot of a repository's tree. Cloning copies one pointer; trees made from one another share nodes. Subtrees may be
+/// gaps, of which only the CID is known; what needs one of them says so.
 #[derive(Clone, Debug)]
 pub struct Tree {
     pub(crate) root: Arc<Node>,
@@ -27,7 +29,17 @@ impl Tree {
 
     /// How many records there are. O(1).
     pub fn len(&self) -> u64 {
-        self.root.records()
+        self.root.summary().records
+    }
+
+    /// How many nodes there are. O(1).
+    pub fn node_count(&self) -> u64 {
+        self.root.summary().nodes
+    }
+
+    /// Whether the tree has no gaps. O(1).
+    pub fn is_whole(&self) -> bool {
+        self.root.is_whole()
     }
 
     /// Whether there are no records.
@@ -35,18 +47,25 @@ impl Tree {
         self.len() == 0
     }
 
-    /// Bytes of memory the whole tree takes, shared nodes included. O(1).
+    /// Bytes of memory that what is loaded takes, nodes shared with other trees included. O(1).
     pub fn heap_bytes(&self) -> usize {
         self.root.heap_bytes()
     }
 
     /// The CID of the record at `key`.
-    pub fn get(&self, key: &[u8]) -> Option<Cid> {
+    ///
+    /// # Errors
+    /// [`NotLoaded`] if that cannot be told without a subtree that is not loaded.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Cid>, NotLoaded> {
         let mut node = &self.root;
         loop {
-            match node.seek(key) {
-                Seek::Found { value, .. } => return Some(value),
-                Seek::Absent { child } => node = node.child(child)?,
+            let loaded = node.loaded()?;
+            node = match loaded.seek(key) {
+                Seek::Found { value, .. } => return Ok(Some(value)),
+                Seek::Absent { child } => match loaded.child(child) {
+                    Some(child) => child,
+                    None => return Ok(None),
+                },
             }
         }
     }
@@ -56,6 +75,10 @@ impl Tree {
     /// # Errors
     /// [`MstError::Key`], [`MstError::NotSorted`], [`MstError::TooWide`], [`MstError::TooDeep`].
     pub fn from_sorted<K: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (K, Cid)>) -> Result<Tree, MstError> {
-        super::build::from_sorted(pairs)
+        let mut builder = Builder::new();
+        for (key, cid) in pairs {
+            builder.push(key.as_ref(), cid)?;
+        }
+        builder.finish()
     }
 }

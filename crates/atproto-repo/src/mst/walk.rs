@@ -1,7 +1,8 @@
 //! Walking a tree in key order.
 
 use super::codec::{Position, Reader};
-use super::node::{Node, own_cid, own_entry, own_reader};
+use super::gap::{Gap, Subtree};
+use super::node::{Loaded, Node, NotLoaded, own_cid, own_entry, own_reader};
 use super::tree::Tree;
 use atproto_data::Cid;
 use std::sync::Arc;
@@ -23,15 +24,19 @@ pub enum TreeItem<'a> {
         /// The record's CID.
         cid: Cid,
     },
+    /// A subtree that is not loaded. The walk goes on behind it, unless [`Walk::enter`] gives it the subtree.
+    Gap(&'a Gap),
 }
 
 /// A walk over nodes and records in pre-order: a node, the subtree before its first entry, the entry, the subtree after it and
 /// so on; records come in key order. It owns its snapshot, so it can live as long as a slow client needs.
 #[derive(Debug)]
 pub struct Walk {
-    /// The root, until the first step.
+    /// The subtree that comes next.
     unvisited: Option<Arc<Node>>,
     stack: Vec<Frame>,
+    /// The gap before which the walk stands.
+    gap: Option<Gap>,
 }
 
 /// A node on the way to where the walk stands.
@@ -48,15 +53,20 @@ struct Frame {
 }
 
 impl Frame {
-    fn new(node: Arc<Node>) -> Self {
-        let position = own_reader(node.block()).position();
-        Frame {
-            node,
+    fn new(node: &Arc<Node>) -> Result<Self, NotLoaded> {
+        let position = own_reader(node.loaded()?.block()).position();
+        Ok(Frame {
+            node: Arc::clone(node),
             position,
             child: 0,
             descended: false,
             key: Vec::new(),
-        }
+        })
+    }
+
+    /// What the node holds; a frame is only made of a node that is loaded.
+    fn loaded(&self) -> Option<&Loaded> {
+        self.node.loaded().ok()
     }
 
     /// The next subtree to go down to, each once.
@@ -64,13 +74,25 @@ impl Frame {
         if std::mem::replace(&mut self.descended, true) {
             None
         } else {
-            self.node.child(self.child).cloned()
+            self.loaded()?.child(self.child).cloned()
         }
+    }
+
+    /// The key of the entry before the child that comes next.
+    fn key_before(&self) -> Option<Box<[u8]>> {
+        (self.child > 0).then(|| self.key.as_slice().into())
+    }
+
+    /// The key of the entry behind it.
+    fn key_behind(&self) -> Option<Box<[u8]>> {
+        let entry = own_entry(&mut Reader::resume(self.loaded()?.block(), self.position))?;
+        Some([&self.key[..entry.prefix], entry.suffix].concat().into())
     }
 
     /// Goes past the next entry and returns its value.
     fn next_entry(&mut self) -> Option<Cid> {
-        let mut reader = Reader::resume(self.node.block(), self.position);
+        let Ok(loaded) = self.node.loaded() else { return None };
+        let mut reader = Reader::resume(loaded.block(), self.position);
         let entry = own_entry(&mut reader)?;
         self.key.truncate(entry.prefix);
         self.key.extend_from_slice(entry.suffix);
@@ -79,72 +101,52 @@ impl Frame {
         self.descended = false;
         Some(own_cid(entry.value))
     }
-
-    /// Goes past all entries before `start`; what is left of the node are entries from it on.
-    fn skip_before(&mut self, start: &[u8]) {
-        loop {
-            let mut reader = Reader::resume(self.node.block(), self.position);
-            let Some(entry) = own_entry(&mut reader) else { return };
-            let shared = &self.key[..entry.prefix];
-            if shared.iter().chain(entry.suffix).ge(start) {
-                return;
-            }
-            self.next_entry();
-        }
-    }
 }
 
 /// What a step found.
 enum Step {
     Node,
     Leaf(Cid),
+    Gap,
 }
 
 impl Walk {
-    fn new(root: Arc<Node>) -> Self {
-        Walk {
-            unvisited: Some(root),
-            stack: Vec::new(),
-        }
-    }
-
-    /// A walk that stands before the first record whose key is not less than `start`; nodes on the way there are not shown.
-    fn starting_at(root: Arc<Node>, start: &[u8]) -> Self {
-        let mut stack: Vec<Frame> = Vec::new();
-        let mut next = Some(root);
-        while let Some(node) = next {
-            let mut frame = Frame::new(node);
-            frame.skip_before(start);
-            next = frame.descend();
-            stack.push(frame);
-        }
-        Walk { unvisited: None, stack }
-    }
-
     /// The next stop, `None` at the end. What it borrows is good until the next call.
     pub fn advance(&mut self) -> Option<TreeItem<'_>> {
         let step = self.step()?;
+        if let Step::Gap = step {
+            return self.gap.as_ref().map(TreeItem::Gap);
+        }
         let frame = self.stack.last()?;
         Some(match step {
-            Step::Node => TreeItem::Node {
-                cid: *frame.node.cid(),
-                bytes: frame.node.block(),
-            },
             Step::Leaf(cid) => TreeItem::Leaf { key: &frame.key, cid },
+            Step::Node | Step::Gap => TreeItem::Node {
+                cid: *frame.node.cid(),
+                bytes: frame.loaded()?.block(),
+            },
         })
     }
 
-    /// Moves on so that the top frame is the node, or has the entry, found.
+    /// Goes down into the subtree of the gap at which the walk stands.
+    pub fn enter(&mut self, subtree: Subtree) {
+        self.unvisited = Some(subtree.0);
+    }
+
+    /// Moves on so that the top frame is the node, or has the entry, found; or so that it stands before a gap.
     fn step(&mut self) -> Option<Step> {
-        if let Some(root) = self.unvisited.take() {
-            self.stack.push(Frame::new(root));
-            return Some(Step::Node);
-        }
         loop {
-            let frame = self.stack.last_mut()?;
-            if let Some(child) = frame.descend() {
-                self.stack.push(Frame::new(child));
+            if let Some(node) = self.unvisited.take() {
+                let Ok(frame) = Frame::new(&node) else {
+                    self.gap = Some(self.gap_of(&node));
+                    return Some(Step::Gap);
+                };
+                self.stack.push(frame);
                 return Some(Step::Node);
+            }
+            let frame = self.stack.last_mut()?;
+            self.unvisited = frame.descend();
+            if self.unvisited.is_some() {
+                continue;
             }
             if let Some(value) = frame.next_entry() {
                 return Some(Step::Leaf(value));
@@ -152,20 +154,14 @@ impl Walk {
             self.stack.pop();
         }
     }
-}
 
-/// The keys and CIDs of records in key order.
-#[derive(Debug)]
-pub struct Iter(Walk);
-
-impl Iterator for Iter {
-    type Item = (Box<[u8]>, Cid);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let TreeItem::Leaf { key, cid } = self.0.advance()? {
-                return Some((key.into(), cid));
-            }
+    fn gap_of(&self, node: &Node) -> Gap {
+        let mut frames = self.stack.iter().rev();
+        Gap {
+            after: frames.clone().find_map(Frame::key_before),
+            before: frames.find_map(Frame::key_behind),
+            cid: *node.cid(),
+            layer: node.layer(),
         }
     }
 }
@@ -173,25 +169,10 @@ impl Iterator for Iter {
 impl Tree {
     /// All nodes and records, as an export lists them.
     pub fn blocks(&self) -> Walk {
-        Walk::new(Arc::clone(&self.root))
-    }
-
-    /// All records in key order.
-    pub fn iter(&self) -> Iter {
-        Iter(self.blocks())
-    }
-
-    /// The records in key order whose keys are not less than `start`.
-    pub fn iter_from(&self, start: &[u8]) -> Iter {
-        Iter(Walk::starting_at(Arc::clone(&self.root), start))
-    }
-}
-
-impl IntoIterator for &Tree {
-    type Item = (Box<[u8]>, Cid);
-    type IntoIter = Iter;
-
-    fn into_iter(self) -> Iter {
-        self.iter()
+        Walk {
+            unvisited: Some(Arc::clone(&self.root)),
+            stack: Vec::new(),
+            gap: None,
+        }
     }
 }

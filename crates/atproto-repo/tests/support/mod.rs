@@ -85,6 +85,20 @@ pub(crate) fn nodes(tree: &Tree) -> HashMap<Cid, Vec<u8>> {
     nodes
 }
 
+/// All records of a tree that has no gaps.
+pub(crate) fn records(tree: &Tree) -> Vec<(Vec<u8>, Cid)> {
+    let mut records = Vec::new();
+    let mut walk = tree.blocks();
+    while let Some(item) = walk.advance() {
+        match item {
+            TreeItem::Node { .. } => {}
+            TreeItem::Leaf { key, cid } => records.push((key.to_vec(), cid)),
+            TreeItem::Gap(gap) => panic!("{gap:?}"),
+        }
+    }
+    records
+}
+
 /// Reads all records under a node by decoding blocks, and checks that every child is one layer lower.
 pub(crate) fn read_records(nodes: &HashMap<Cid, Vec<u8>>, root: Cid, layer: Option<u8>, out: &mut Vec<(Vec<u8>, Cid)>) {
     let node = DecodedNode::decode(&nodes[&root]).unwrap();

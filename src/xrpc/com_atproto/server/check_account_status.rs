@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use atproto_repo::mst::Tree;
 use serde::Serialize;
 
 use crate::app::App;
@@ -46,20 +45,10 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         valid_did,
         repo_commit: repo.commit_cid.to_string(),
         repo_rev: repo.rev.to_string(),
-        repo_blocks: 1 + count_blocks(&repo.tree),
+        repo_blocks: 1 + repo.tree.node_count() + repo.tree.len(),
         indexed_records: repo.tree.len(),
         private_state_values: 0,
         expected_blobs: blobs.expected,
         imported_blobs: blobs.imported,
     })
-}
-
-/// Nodes and records of a tree.
-fn count_blocks(tree: &Tree) -> u64 {
-    let mut walk = tree.blocks();
-    let mut count = 0;
-    while walk.advance().is_some() {
-        count += 1;
-    }
-    count
 }

@@ -164,11 +164,11 @@ impl Import {
         };
         match switched {
             Ok(records) => {
-                tokio::spawn(repos.settle(self.repo.repo_id, new, records));
+                tokio::spawn(repos.clone().settle(self.repo.repo_id, new, records));
                 Ok(())
             }
             Err(error) => {
-                tokio::spawn(repos.sweep(new));
+                tokio::spawn(repos.clone().sweep(new));
                 Err(error)
             }
         }

@@ -84,6 +84,7 @@ pub(super) fn limits(config: &Config) -> LimitSettings {
         enabled: limits.enabled,
         bypass_key: limits.bypass_key.as_ref().map(|key| key.expose().to_owned()),
         bypass_addresses: limits.bypass_ips.clone(),
+        trusted_proxies: limits.trusted_proxies.clone(),
     }
 }
 

@@ -20,6 +20,8 @@ All settings are environment variables. Their names and meanings are those of th
   only warned about.
 - *Not in use yet* means that the value is checked and accepted, and that the feature behind it is still to be built.
   The server says so at start.
+- Certificates of mail servers, buckets and other services are judged by the system's authorities. For an authority of your own name a file with it, and
+  with the system's where they are needed too, in `SSL_CERT_FILE` (PEM).
 
 This file is generated from the source: `UPDATE_DOCS=1 cargo test -p pds config` rewrites it.
 ";

@@ -1,12 +1,17 @@
-//! Rate limits, and the store that replicas share for them.
+//! Rate limits, and who is believed about the client's address.
 
 use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::reader::Reader;
 use super::secret::Secret;
 use super::setting::Setting;
 
 const BYPASS_IPS: &str = "PDS_RATE_LIMIT_BYPASS_IPS";
+const TRUSTED_PROXIES: &str = "PDS_TRUSTED_PROXIES";
+/// Where the processes of the reference server share their counts: accepted, checked by nobody, without effect.
+const REDIS: [&str; 2] = ["PDS_REDIS_SCRATCH_ADDRESS", "PDS_REDIS_SCRATCH_PASSWORD"];
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new(
@@ -24,17 +29,16 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Addresses that are not limited and are trusted as proxies; a `/prefix` is ignored.",
     ),
     Setting::new(
-        "PDS_REDIS_SCRATCH_ADDRESS",
-        "Redis for limits and replay protection of several replicas.",
+        TRUSTED_PROXIES,
+        "Addresses and networks (`10.0.0.0/8`) of proxies that are believed about the client's address: `X-Forwarded-For` is read from its \
+         end to the first address that is none of them, which is the client. Needed where more than one proxy stands before this server.",
     )
-    .or_computed("in memory")
-    .not_yet(),
-    Setting::new("PDS_REDIS_SCRATCH_PASSWORD", "Its password.")
-        .secret()
-        .not_yet(),
+    .or_computed("whoever connects from a loopback, link-local, private or carrier-grade NAT address, one hop deep"),
+    Setting::new(REDIS[0], "One process keeps all counts in memory.").without_effect(),
+    Setting::new(REDIS[1], "One process keeps all counts in memory.").secret().without_effect(),
 ];
 
-/// Rate limits, and the store that replicas share for them.
+/// Rate limits, and who is believed about the client's address.
 #[derive(Debug, Clone)]
 pub struct LimitsConfig {
     /// `PDS_RATE_LIMITS_ENABLED`: limit how often callers may ask.
@@ -43,20 +47,22 @@ pub struct LimitsConfig {
     pub bypass_key: Option<Secret>,
     /// `PDS_RATE_LIMIT_BYPASS_IPS`: addresses that are not limited and are trusted as proxies.
     pub bypass_ips: Vec<IpAddr>,
-    /// `PDS_REDIS_SCRATCH_ADDRESS`: `host:port` of a Redis.
-    pub redis_address: Option<String>,
-    /// `PDS_REDIS_SCRATCH_PASSWORD`: its password.
-    pub redis_password: Option<Secret>,
+    /// `PDS_TRUSTED_PROXIES`: who is believed about the client's address; none means the neighbour on a private network.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl LimitsConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        for name in REDIS {
+            if reader.text(name).is_some() {
+                reader.warn(format!("{name} has no effect: one process keeps all counts in memory"));
+            }
+        }
         Self {
             enabled: reader.flag("PDS_RATE_LIMITS_ENABLED"),
             bypass_key: reader.secret("PDS_RATE_LIMIT_BYPASS_KEY"),
             bypass_ips: read_bypass_ips(reader),
-            redis_address: reader.text("PDS_REDIS_SCRATCH_ADDRESS"),
-            redis_password: reader.secret("PDS_REDIS_SCRATCH_PASSWORD"),
+            trusted_proxies: read_trusted_proxies(reader),
         }
     }
 }
@@ -74,4 +80,20 @@ fn read_bypass_ips(reader: &mut Reader<'_>) -> Vec<IpAddr> {
         }
     }
     addresses
+}
+
+fn read_trusted_proxies(reader: &mut Reader<'_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for entry in reader.list(TRUSTED_PROXIES) {
+        let address = entry.parse::<IpAddr>().map(IpNet::from);
+        match address.or_else(|_| entry.parse()) {
+            Ok(network) => networks.push(network),
+            Err(_) => reader.refuse(
+                TRUSTED_PROXIES,
+                "a comma-separated list of IP addresses and networks such as 10.0.0.0/8",
+                &entry,
+            ),
+        }
+    }
+    networks
 }

@@ -85,6 +85,7 @@ fn every_name_of_the_reference_is_known_and_names_are_unique() {
         "PDS_KEY_ENCRYPTION_KEY",
         "PDS_METRICS_PORT",
         "PDS_REPO_CACHE_BYTES",
+        "PDS_TRUSTED_PROXIES",
     ];
     assert_eq!(own, expected);
 }
@@ -149,6 +150,8 @@ fn good_values_are_accepted() {
         ("PDS_PRIMARY_COLOR", "rgb(15, 115, 255)"),
         ("PDS_CRAWLERS", "https://bsky.network,relay.example.com"),
         ("PDS_RATE_LIMIT_BYPASS_IPS", "10.0.0.0/8, ::1"),
+        ("PDS_TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.1, fd00::/8"),
+        ("PDS_REDIS_SCRATCH_ADDRESS", "redis:6379"),
         (
             "PDS_BSKY_APP_VIEW_CDN_URL_PATTERN",
             "https://cdn.example/img/%s/plain/%s/%s@jpeg",
@@ -186,6 +189,7 @@ fn wrong_values_are_refused_by_name() {
         ("PDS_PRIMARY_COLOR", "red;}body{"),
         ("PDS_CRAWLERS", "ftp://relay.example.com"),
         ("PDS_RATE_LIMIT_BYPASS_IPS", "proxy"),
+        ("PDS_TRUSTED_PROXIES", "10.0.0.0/33"),
         ("PDS_BSKY_APP_VIEW_CDN_URL_PATTERN", "https://cdn.example/%s"),
         ("PDS_EMAIL_FROM_ADDRESS", "nobody"),
         ("PDS_EMAIL_SMTP_URL", "https://smtp.example.com"),
@@ -364,11 +368,11 @@ fn messages_help() {
 #[test]
 fn what_is_not_built_is_reported() {
     let config = read(&[
-        ("PDS_REDIS_SCRATCH_ADDRESS", "redis:6379"),
+        ("PDS_ERROR_COLOR", "#ff0000"),
         ("PDS_PORT", "3000"),
         ("PDS_LOGO_URL", ""),
     ]);
-    assert_eq!(config.not_in_use_yet(), ["PDS_REDIS_SCRATCH_ADDRESS"]);
+    assert_eq!(config.not_in_use_yet(), ["PDS_ERROR_COLOR"]);
 }
 
 #[test]

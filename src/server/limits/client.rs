@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::http::{HeaderMap, HeaderName};
 
+use super::LimitSettings;
+
 /// Where proxies write down whom they speak for, the nearest last.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -36,21 +38,33 @@ impl Client {
     }
 }
 
-/// The address of the client behind the proxies that may be believed: those on loopback, link-local, private or carrier-grade NAT
-/// addresses (as load balancers are), and `trusted` ones.
-pub(super) fn resolve(peer: IpAddr, headers: &HeaderMap, trusted: &[IpAddr]) -> IpAddr {
+/// The address of the client behind the proxies that may be believed. Each proxy writes down who connected to it, so the header is read
+/// from its end, and only as long as who wrote the entry is believed: what stands before may be the client's own invention.
+pub(super) fn resolve(peer: IpAddr, headers: &HeaderMap, settings: &LimitSettings) -> IpAddr {
     let mut address = peer.to_canonical();
-    let is_believed = |address: &IpAddr| address.is_loopback() || is_private(address) || trusted.contains(address);
+    let mut is_believed = is_proxy(address, settings) || is_neighbour(address, settings);
     let values = headers.get_all(FORWARDED_FOR).iter().rev();
     let hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     for hop in hops.take(MAX_HOPS) {
-        if !is_believed(&address) {
+        let Some(next) = parse(hop.trim()).filter(|_| is_believed) else {
             break;
-        }
-        let Some(next) = parse(hop.trim()) else { break };
+        };
         address = next;
+        is_believed = is_proxy(address, settings);
     }
     address
+}
+
+/// Whether the operator says that an address is a proxy's.
+fn is_proxy(address: IpAddr, settings: &LimitSettings) -> bool {
+    let networks = &settings.trusted_proxies;
+    settings.bypass_addresses.contains(&address) || networks.iter().any(|network| network.contains(&address))
+}
+
+/// Where the operator names no proxies: whether a connection comes from where load balancers are. Behind that one hop a private address is
+/// a client like any other.
+fn is_neighbour(address: IpAddr, settings: &LimitSettings) -> bool {
+    settings.trusted_proxies.is_empty() && (address.is_loopback() || is_private(&address))
 }
 
 /// The address of a hop; some proxies write a port to it.
@@ -91,20 +105,41 @@ mod tests {
 
     use super::*;
 
+    fn settings(bypass_addresses: &[&str], trusted_proxies: &[&str]) -> LimitSettings {
+        LimitSettings {
+            bypass_addresses: bypass_addresses.iter().map(|text| text.parse().unwrap()).collect(),
+            trusted_proxies: trusted_proxies.iter().map(|text| text.parse().unwrap()).collect(),
+            ..LimitSettings::default()
+        }
+    }
+
+    /// Each case: peer, X-Forwarded-For, client.
+    fn check(settings: &LimitSettings, cases: &[(&str, &[&str], &str)]) {
+        for (peer, forwarded, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in *forwarded {
+                headers.append(FORWARDED_FOR, HeaderValue::from_str(value).unwrap());
+            }
+            let client = match Client::of(Some(resolve(peer.parse().unwrap(), &headers, settings))) {
+                Client::At(address) => address.to_string(),
+                Client::Hidden => "hidden".to_owned(),
+            };
+            assert_eq!(client, *expected, "{peer} {forwarded:?}");
+        }
+    }
+
     #[test]
     fn only_proxies_say_who_the_client_is() {
-        let trusted: IpAddr = "198.51.100.9".parse().unwrap();
-        // Peer, X-Forwarded-For, client.
         let cases: &[(&str, &[&str], &str)] = &[
             ("203.0.113.7", &[], "203.0.113.7"),
             ("203.0.113.7", &["192.0.2.1"], "203.0.113.7"),
+            ("203.0.113.7", &["198.51.100.9"], "203.0.113.7"),
             ("127.0.0.1", &[], "127.0.0.1"),
             ("::1", &[], "::1"),
             ("127.0.0.1", &["203.0.113.7"], "203.0.113.7"),
             ("::ffff:127.0.0.1", &["::ffff:203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["192.0.2.1, 203.0.113.7"], "203.0.113.7"),
             ("10.0.0.1", &["192.0.2.1", "203.0.113.7"], "203.0.113.7"),
-            ("10.0.0.1", &["192.0.2.1, 203.0.113.7, 10.0.0.2"], "203.0.113.7"),
             ("10.0.0.1", &["192.0.2.1, 203.0.113.7, 198.51.100.9"], "203.0.113.7"),
             ("127.0.0.1", &["203.0.113.7:4711"], "203.0.113.7"),
             ("127.0.0.1", &["[2001:db8:1:2:3::4]:80"], "2001:db8:1:2::"),
@@ -118,18 +153,38 @@ mod tests {
             ("10.0.0.1", &["203.0.113.7, garbage"], "hidden"),
             ("198.51.100.9", &[], "198.51.100.9"),
         ];
-        for (peer, forwarded, expected) in cases {
-            let mut headers = HeaderMap::new();
-            for value in *forwarded {
-                headers.append(FORWARDED_FOR, HeaderValue::from_static(value));
-            }
-            let client = match Client::of(Some(resolve(peer.parse().unwrap(), &headers, &[trusted]))) {
-                Client::At(address) => address.to_string(),
-                Client::Hidden => "hidden".to_owned(),
-            };
-            assert_eq!(client, *expected, "{peer} {forwarded:?}");
-        }
+        check(&settings(&["198.51.100.9"], &[]), cases);
         assert_eq!(Client::of(None), Client::Hidden);
+    }
+
+    #[test]
+    fn nobody_on_a_private_network_speaks_for_others_but_the_neighbour() {
+        // The neighbour wrote 10.0.0.2 down; all before it comes from there, invented or not.
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("10.0.0.1", &["203.0.113.7, 10.0.0.2"], "hidden"),
+            ("10.0.0.1", &["198.51.100.9, 10.0.0.2"], "hidden"),
+            ("127.0.0.1", &["198.51.100.9", "192.168.1.5"], "hidden"),
+            ("127.0.0.1", &["198.51.100.9, ::1"], "::1"),
+        ];
+        check(&settings(&["198.51.100.9"], &[]), cases);
+    }
+
+    #[test]
+    fn proxies_that_the_operator_names_are_believed_and_no_others() {
+        let cases: &[(&str, &[&str], &str)] = &[
+            ("10.0.0.1", &["203.0.113.7, 10.0.0.2"], "203.0.113.7"),
+            (
+                "10.0.0.1",
+                &["192.0.2.1, 203.0.113.7, 192.0.2.200, 10.0.0.2"],
+                "203.0.113.7",
+            ),
+            ("10.0.0.1", &["198.51.100.9, 203.0.113.7, 10.0.0.2"], "203.0.113.7"),
+            ("192.168.0.1", &["203.0.113.7"], "hidden"),
+            ("127.0.0.1", &["203.0.113.7"], "127.0.0.1"),
+            ("192.0.2.200", &["203.0.113.7"], "203.0.113.7"),
+            ("203.0.113.7", &["10.0.0.2"], "203.0.113.7"),
+        ];
+        check(&settings(&[], &["10.0.0.0/8", "192.0.2.200/32"]), cases);
     }
 
     #[test]
@@ -138,6 +193,6 @@ mod tests {
         let chain = format!("203.0.113.7{}", ", 10.0.0.1".repeat(50));
         headers.append(FORWARDED_FOR, HeaderValue::try_from(chain).unwrap());
         let proxy = "10.0.0.1".parse().unwrap();
-        assert_eq!(resolve(proxy, &headers, &[]), proxy);
+        assert_eq!(resolve(proxy, &headers, &settings(&[], &["10.0.0.0/8"])), proxy);
     }
 }

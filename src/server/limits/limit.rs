@@ -24,8 +24,6 @@ pub(super) enum Per {
     Address,
     /// The client's address together with the text in this field of the input.
     AddressAndInput(&'static str),
-    /// The text in this field of the input.
-    Input(&'static str),
     /// The account that calls.
     Account,
     /// Everybody together.
@@ -46,11 +44,6 @@ impl Limit {
         window: Duration,
     ) -> Limit {
         Limit::new(name, points, window, Per::AddressAndInput(field))
-    }
-
-    /// `points` calls in a window for the same text in the input's `field`, whoever makes them.
-    pub const fn per_input(name: &'static str, field: &'static str, points: u32, window: Duration) -> Limit {
-        Limit::new(name, points, window, Per::Input(field))
     }
 
     /// `points` calls in a window for each account.

@@ -120,7 +120,6 @@ impl Meter {
             (Per::Server, _) => self.count(limit, (), points),
             (Per::Account, CountsOn::Account(did) | CountsOn::Visitor(did)) => self.count(limit, did.as_str(), points),
             (Per::Account | Per::Address, _) => self.count_on_client(limit, "", points),
-            (Per::Input(field), _) => self.count(limit, text_of(input, field), points),
             (Per::AddressAndInput(field), _) if self.client == Client::Hidden => {
                 self.note_hidden_client();
                 self.count(&limit.widened(HIDDEN_CLIENTS), text_of(input, field), points)
@@ -166,7 +165,7 @@ impl Meter {
                 Per::Account => "account",
                 Per::Server => "server",
                 Per::Address => "address",
-                Per::Input(_) | Per::AddressAndInput(_) => "identifier",
+                Per::AddressAndInput(_) => "identifier",
             }]);
             Err(XrpcError::rate_limited())
         } else {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
 use subtle::ConstantTimeEq;
 
 use super::listen::Peer;
@@ -53,6 +54,8 @@ pub struct LimitSettings {
     pub bypass_key: Option<String>,
     /// Addresses that are not limited and are believed as proxies (`PDS_RATE_LIMIT_BYPASS_IPS`).
     pub bypass_addresses: Vec<IpAddr>,
+    /// Who is believed about the client's address (`PDS_TRUSTED_PROXIES`); none means the neighbour on a private network.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// All limits of this server and what has been counted.
@@ -87,8 +90,7 @@ impl Limiter {
     /// The meter of a request.
     pub(super) fn meter(self: &Arc<Self>, request: &Parts) -> Meter {
         let peer = request.extensions.get::<Peer>();
-        let trusted = &self.settings.bypass_addresses;
-        let address = peer.map(|peer| client::resolve(peer.0.ip(), &request.headers, trusted));
+        let address = peer.map(|peer| client::resolve(peer.0.ip(), &request.headers, &self.settings));
         let is_limited = self.settings.enabled && !self.lets_pass(address, &request.headers);
         Meter::new(is_limited.then(|| Arc::clone(self)), Client::of(address))
     }
@@ -105,8 +107,8 @@ impl Limiter {
     fn note_hidden_client(&self) {
         if !self.clients_are_hidden.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "requests come from a private address without X-Forwarded-For: limits that count on client addresses are not \
-                 enforced for them; let the proxy or load balancer tell the client's address"
+                "requests come from a private address: limits that count on client addresses are not enforced for them; let the proxy or \
+                 load balancer tell the client's address in X-Forwarded-For, and if there are several, name them in PDS_TRUSTED_PROXIES"
             );
         }
     }

@@ -27,6 +27,7 @@ impl Server {
             enabled: true,
             bypass_key: Some("open sesame".to_owned()),
             bypass_addresses: vec!["198.51.100.9".parse().unwrap()],
+            trusted_proxies: Vec::new(),
         })
     }
 
@@ -176,6 +177,9 @@ async fn the_operators_friends_pass() {
     assert_eq!(server.statuses("198.51.100.9:1", "apart", &[], 4).await, [200; 4]);
     let by_proxy = [("x-forwarded-for", "198.51.100.9")];
     assert_eq!(server.statuses("127.0.0.1:1", "apart", &by_proxy, 4).await, [200; 4]);
+    let pretended = [("x-forwarded-for", "198.51.100.9, 203.0.113.50")];
+    let statuses = server.statuses("10.0.0.1:1", "apart", &pretended, 3).await;
+    assert_eq!(statuses, [200, 200, 429], "a friend's address before the client's own");
     let wrong = [("x-ratelimit-bypass", "open"), ("x-forwarded-for", "198.51.100.9")];
     assert_eq!(server.statuses(STRANGER, "apart", &wrong, 3).await, [200, 200, 429]);
 

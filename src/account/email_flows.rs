@@ -144,7 +144,7 @@ impl Accounts {
     pub async fn request_password_reset(&self, address: &str, language: Language) -> Result<(), StoreError> {
         self.take_at_least(RESET_FLOOR, async {
             match self.find_email(address).await? {
-                Some(account) => self.mail_code(&account, Code::ResetPassword, language).await,
+                Some(account) => self.mail_code_sparingly(&account, Code::ResetPassword, language).await,
                 None => Ok(()),
             }
         })

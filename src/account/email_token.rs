@@ -9,13 +9,13 @@ use sqlx::{Row as _, SqliteConnection};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::{Account, Accounts, MICROS_PER_SECOND};
-use crate::mail::{Code, Language, MailKind, OutgoingMail};
+use super::{Accounts, MICROS_PER_SECOND};
+use crate::mail::Code;
 use crate::random::{self, Random};
 use crate::store::StoreError;
 
 /// How long a code is good, in µs.
-const LIFETIME: i64 = 15 * 60 * MICROS_PER_SECOND;
+pub(super) const LIFETIME: i64 = 15 * 60 * MICROS_PER_SECOND;
 /// Wrong tries that end a code.
 const MAX_WRONG_TRIES: i64 = 5;
 /// Letters in each of a code's two parts: 50 bits in all. The Bluesky app takes nothing else.
@@ -47,18 +47,8 @@ pub(super) struct EmailTokens {
 /// What the database keeps of a code.
 #[derive(Clone, Debug)]
 pub(super) struct EmailTokenHash {
-    purpose: &'static str,
-    hash: [u8; 32],
-}
-
-/// A code that was made and the letter that brings it.
-pub(super) struct IssuedToken {
-    hash: EmailTokenHash,
-    /// µs since 1970.
-    requested_at: i64,
-    /// The address that the account has: a code for an address that it had is good for nothing.
-    email: String,
-    mail: Option<OutgoingMail>,
+    pub(super) purpose: &'static str,
+    pub(super) hash: [u8; 32],
 }
 
 /// How the database names purposes.
@@ -81,7 +71,7 @@ impl EmailTokens {
     }
 
     /// A new code, such as `ABCDE-23456`.
-    fn generate(random: &dyn Random) -> String {
+    pub(super) fn generate(random: &dyn Random) -> String {
         let [first, second] = [(); 2].map(|()| random::base32::<PART>(random));
         format!("{first}-{second}").to_ascii_uppercase()
     }
@@ -109,53 +99,6 @@ fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 }
 
 impl Accounts {
-    /// Mails a code to the account's address. An earlier one for the same purpose ends.
-    ///
-    /// # Errors
-    /// If the database fails. A mail server that fails is tried again later.
-    pub async fn mail_code(&self, account: &Account, code: Code, language: Language) -> Result<(), StoreError> {
-        let (token, _) = self.issue_token(account, code, language);
-        let account_id = account.account_id;
-        let stored = self
-            .0
-            .store
-            .change(move |tx| Box::pin(async move { token.insert(tx.connection(), account_id).await }));
-        stored.await?;
-        self.0.mail.ring();
-        Ok(())
-    }
-
-    /// Makes a code as [`Accounts::mail_code`] does and gives it to the caller, who must be trusted, in place of the mail.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub async fn issue_code(&self, account: &Account, code: Code) -> Result<String, StoreError> {
-        let (token, text) = self.issue_token(account, code, Language::default());
-        let token = IssuedToken { mail: None, ..token };
-        let account_id = account.account_id;
-        let stored = self
-            .0
-            .store
-            .change(move |tx| Box::pin(async move { token.insert(tx.connection(), account_id).await }));
-        stored.await?;
-        Ok(text)
-    }
-
-    /// A new code with its letter, and the code itself.
-    pub(super) fn issue_token(&self, account: &Account, code: Code, language: Language) -> (IssuedToken, String) {
-        let now = self.0.clock.now_micros();
-        let text = EmailTokens::generate(&*self.0.random);
-        let (mail, handle) = (&self.0.mail, account.handle.as_str());
-        let letter = code.letter(&account.email, handle, &text, language, mail.branding());
-        let token = IssuedToken {
-            hash: self.0.email_tokens.hash(code, &text),
-            requested_at: now,
-            email: account.email.clone(),
-            mail: mail.prepare(MailKind::User, &letter, now + LIFETIME),
-        };
-        (token, text)
-    }
-
     /// Whether a code is the one that was mailed to the account. It stays good; a wrong one is counted.
     ///
     /// # Errors
@@ -181,30 +124,8 @@ impl Accounts {
     }
 }
 
-impl IssuedToken {
-    /// Keeps the code and puts its letter into the outbox, unless the account has another address by now.
-    pub(super) async fn insert(&self, connection: &mut SqliteConnection, account_id: i64) -> Result<(), StoreError> {
-        let kept = sqlx::query(
-            "INSERT INTO email_token (account_id, purpose, keyed_hash, requested_at, wrong_tries) \
-             SELECT account_id, $2, $3, $4, 0 FROM account WHERE account_id = $1 AND email = $5 \
-             ON CONFLICT (account_id, purpose) DO UPDATE SET keyed_hash = excluded.keyed_hash, \
-             requested_at = excluded.requested_at, wrong_tries = 0",
-        )
-        .bind(account_id)
-        .bind(self.hash.purpose)
-        .bind(&self.hash.hash[..])
-        .bind(self.requested_at)
-        .bind(&self.email)
-        .execute(&mut *connection)
-        .await?;
-        match &self.mail {
-            Some(mail) if kept.rows_affected() > 0 => mail.insert(connection).await,
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Whether a code is the account's. A wrong one is counted, and ends the code when there were too many: the caller must not roll back.
+/// Whether a code is the account's. A wrong one is counted, and the code is good no more when there were too many: the caller must not
+/// roll back. All checks are made by the one writer, so tries at the same time are counted one after the other.
 pub(super) async fn check(
     connection: &mut SqliteConnection,
     account_id: i64,
@@ -222,10 +143,13 @@ pub(super) async fn check(
     let Some(row) = row else {
         return Err(EmailTokenError::Invalid);
     };
+    let wrong_tries: i64 = row.try_get(2).map_err(StoreError::from)?;
+    if wrong_tries >= MAX_WRONG_TRIES {
+        return Err(EmailTokenError::Invalid);
+    }
     let hash: &[u8] = row.try_get(0).map_err(StoreError::from)?;
     if !bool::from(hash.ct_eq(&typed.hash)) {
-        let tries: i64 = row.try_get(2).map_err(StoreError::from)?;
-        note_wrong_try(connection, account_id, typed.purpose, tries + 1).await?;
+        note_wrong_try(connection, account_id, typed.purpose).await?;
         return Err(EmailTokenError::Invalid);
     }
     let requested_at: i64 = row.try_get(1).map_err(StoreError::from)?;
@@ -259,31 +183,12 @@ pub(super) async fn find_owner(
     Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// When the newest code of an account for a purpose was made, in µs since 1970, if it has not ended.
-pub(super) async fn requested_at(
-    connection: &mut SqliteConnection,
-    account_id: i64,
-    code: Code,
-) -> Result<Option<i64>, StoreError> {
-    let row = sqlx::query("SELECT requested_at FROM email_token WHERE account_id = $1 AND purpose = $2")
-        .bind(account_id)
-        .bind(purpose(code))
-        .fetch_optional(connection)
-        .await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
-}
-
 async fn note_wrong_try(
     connection: &mut SqliteConnection,
     account_id: i64,
     purpose: &'static str,
-    tries: i64,
 ) -> Result<(), StoreError> {
-    if tries >= MAX_WRONG_TRIES {
-        return end(connection, account_id, purpose).await;
-    }
-    sqlx::query("UPDATE email_token SET wrong_tries = $1 WHERE account_id = $2 AND purpose = $3")
-        .bind(tries)
+    sqlx::query("UPDATE email_token SET wrong_tries = wrong_tries + 1 WHERE account_id = $1 AND purpose = $2")
         .bind(account_id)
         .bind(purpose)
         .execute(connection)

@@ -41,19 +41,20 @@ pub enum HandleError {
 }
 
 impl Accounts {
-    /// Gives an account another handle: here first, where it must be free, then in its DID, then in the firehose. The same handle again
-    /// repairs what an earlier change left half-done.
+    /// Gives an account another handle: here first, where it must be free, then in its DID, then in the firehose. The old one is held until
+    /// then. The same handle again repairs what an earlier change left half-done.
     ///
     /// # Errors
     /// Why not.
     pub async fn change_handle(&self, account: &Account, handle: Handle) -> Result<(), HandleError> {
         let accounts = self.clone();
-        let (account_id, did, old) = (account.account_id, account.did.clone(), account.handle.clone());
+        let (account_id, did) = (account.account_id, account.did.clone());
         // A caller that goes away must not leave the directory and us saying different things.
         let task = tokio::spawn(async move {
-            accounts.set_handle(account_id, handle.clone()).await?;
+            let _alone = accounts.0.handle_changes.lock(account_id).await;
+            let old = accounts.take_handle(account_id, handle.clone()).await?;
             if let Err(error) = accounts.publish_handle(&did, &handle).await {
-                accounts.set_handle(account_id, old).await?;
+                accounts.go_back_to_handle(account_id, old).await?;
                 return Err(error);
             }
             accounts.forget_did_document(&did).await;
@@ -62,15 +63,29 @@ impl Accounts {
         task.await.unwrap_or(Err(HandleError::Store(StoreError::CLOSED)))
     }
 
-    async fn set_handle(&self, account_id: i64, handle: Handle) -> Result<(), HandleError> {
+    /// Stores a handle that must be free, and holds the one before, which is returned.
+    async fn take_handle(&self, account_id: i64, handle: Handle) -> Result<Handle, HandleError> {
         let change = self.0.store.change(move |tx| {
             Box::pin(async move {
-                if is_handle_taken(tx.connection(), &handle, account_id).await? {
+                let connection = tx.connection();
+                let account = find_by_id(connection, account_id).await?;
+                let old = account.ok_or(HandleError::NotFound)?.handle;
+                if is_handle_taken(connection, &handle, account_id).await? {
                     return Err(HandleError::Taken(handle));
                 }
-                store_handle(tx.connection(), account_id, &handle)
-                    .await
-                    .map_err(HandleError::from)
+                hold(connection, account_id, &old).await?;
+                store_handle(connection, account_id, &handle).await?;
+                Ok(old)
+            })
+        });
+        change.await
+    }
+
+    async fn go_back_to_handle(&self, account_id: i64, handle: Handle) -> Result<(), StoreError> {
+        let change = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                store_handle(tx.connection(), account_id, &handle).await?;
+                let_go(tx.connection(), account_id).await
             })
         });
         change.await
@@ -98,9 +113,11 @@ impl Accounts {
         Ok(self.0.plc.publish(did, &next).await?)
     }
 
+    /// Lets the old handle go and tells the network of the new one.
     async fn announce_handle(&self, account_id: i64) -> Result<(), HandleError> {
         let change = self.0.store.change(move |tx| {
             Box::pin(async move {
+                let_go(tx.connection(), account_id).await?;
                 let account = find_by_id(tx.connection(), account_id).await?;
                 let account = account.ok_or(HandleError::NotFound)?;
                 // The network hears nothing of inactive accounts; activation tells it the handle.
@@ -124,6 +141,23 @@ fn claims(also_known_as: &[String], handle: &Handle) -> bool {
 async fn store_handle(connection: &mut SqliteConnection, account_id: i64, handle: &Handle) -> Result<(), StoreError> {
     sqlx::query("UPDATE account SET handle = $1 WHERE account_id = $2")
         .bind(handle.as_str())
+        .bind(account_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn hold(connection: &mut SqliteConnection, account_id: i64, handle: &Handle) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO held_handle (handle, account_id) VALUES ($1, $2) ON CONFLICT (handle) DO NOTHING")
+        .bind(handle.as_str())
+        .bind(account_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn let_go(connection: &mut SqliteConnection, account_id: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM held_handle WHERE account_id = $1")
         .bind(account_id)
         .execute(connection)
         .await?;

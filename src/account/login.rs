@@ -110,6 +110,9 @@ impl Accounts {
             })
         });
         let (account, session) = stored.await??;
+        if let Some(attempts) = &self.0.login_attempts {
+            attempts.was_right(attempt(&login, Some(&account)));
+        }
         Ok(self.open_session(account, &session))
     }
 
@@ -124,19 +127,10 @@ impl Accounts {
             None
         };
         let (account, hash) = found.unzip();
-        let attempt = LoginAttempt {
-            account: account
-                .as_ref()
-                .map_or(&login.identifier, |account| account.did.as_str()),
-            from: login.from,
-        };
         if let Some(attempts) = &self.0.login_attempts {
-            attempts.begin(attempt).await;
+            attempts.begin(attempt(login, account.as_ref())).await;
         }
         let proof = self.prove(&login.password, account.as_ref(), hash.flatten()).await?;
-        if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| proof.is_some()) {
-            attempts.was_right(attempt);
-        }
         account.zip(proof).ok_or(LoginError::Wrong)
     }
 
@@ -162,7 +156,8 @@ impl Accounts {
         if let Some(token) = login.factor_token.as_deref().filter(|token| !token.is_empty()) {
             return Ok(Some(self.0.email_tokens.hash(Code::LogIn, token)));
         }
-        self.ask_for_factor(account, login.language).await?;
+        // Whoever has found out a password must not flood its owner.
+        self.mail_code_sparingly(account, Code::LogIn, login.language).await?;
         Err(LoginError::FactorRequired)
     }
 
@@ -187,6 +182,15 @@ impl Accounts {
             (Verdict::Right, Some(hash)) => Ok(Some(Proof::Password { hash, newer: None })),
             (Verdict::Wrong, _) | (_, None) => Ok(None),
         }
+    }
+}
+
+/// What a login counts on. It counts as wrong until there is a session: a password alone, where a code is needed too, does not make up for
+/// the wrong ones before it.
+fn attempt<'a>(login: &'a Login, account: Option<&'a Account>) -> LoginAttempt<'a> {
+    LoginAttempt {
+        account: account.map_or(&login.identifier, |account| account.did.as_str()),
+        from: login.from,
     }
 }
 

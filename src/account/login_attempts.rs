@@ -56,7 +56,7 @@ impl LoginAttempts {
         }
     }
 
-    /// The password was right: the account's owner is at this address.
+    /// It went well: the account's owner is at this address.
     pub(super) fn was_right(&self, attempt: LoginAttempt<'_>) {
         if !self.is_known(attempt) {
             self.guesses.was_right(attempt.account);

@@ -18,6 +18,7 @@ mod held;
 mod hosting;
 mod invite_codes;
 mod invites;
+mod issued_token;
 mod key_change;
 mod login;
 mod login_attempts;
@@ -45,6 +46,7 @@ use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::identity::{DidDocuments, HandleRules, KeySealer, PlcDirectory};
+use crate::locks::Locks;
 use crate::mail::Mail;
 use crate::random::Random;
 use crate::store::Store;
@@ -68,6 +70,7 @@ pub use password::PasswordError;
 pub use plc_operation::{PlcChanges, PlcOperationError};
 pub use preferences::{PreferenceAccess, PreferencesError};
 pub use refresh::RefreshError;
+pub use reserved_keys::ReserveKeyError;
 pub use second_factor::EmailFactor;
 pub use sessions::{Access, Session};
 pub use settle::Settled;
@@ -139,6 +142,8 @@ struct Inner {
     dids: DidDocuments,
     mail: Mail,
     email_tokens: EmailTokens,
+    /// An account's handle is changed by one request at a time.
+    handle_changes: Locks<i64>,
     /// None where nobody is slowed down.
     login_attempts: Option<LoginAttempts>,
 }
@@ -174,6 +179,7 @@ impl Accounts {
             dids,
             mail,
             email_tokens,
+            handle_changes: Locks::default(),
             login_attempts,
         };
         Accounts(Arc::new(inner))

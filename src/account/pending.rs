@@ -10,7 +10,7 @@ use atproto_plc::operation::OperationJsonError;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::create::CreateError;
-use super::{Accounts, invites};
+use super::{Accounts, NOBODY, invites};
 use crate::identity::sealing::SealedKey;
 use crate::store::{Row, StoreError};
 
@@ -62,33 +62,26 @@ impl Pending {
 /// Whether the handle is free, the invite good and the e-mail address free, now. In this order: whether an address has an account is
 /// told only to those who were invited.
 pub(super) async fn check_free(connection: &mut SqliteConnection, wanted: &Wanted<'_>) -> Result<(), CreateError> {
-    const HANDLE_TAKEN: &str = "SELECT 1 FROM account WHERE handle = $1 \
-         UNION ALL SELECT 1 FROM pending_account WHERE handle = $1 AND state = 'creating' LIMIT 1";
-    const EMAIL_TAKEN: &str = "SELECT 1 FROM account WHERE email_key = $1 \
-         UNION ALL SELECT 1 FROM pending_account WHERE email_key = $1 AND state = 'creating' LIMIT 1";
-    if is_taken(connection, HANDLE_TAKEN, wanted.handle.as_str()).await? {
+    if is_handle_taken(connection, wanted.handle, NOBODY).await? {
         return Err(CreateError::HandleTaken(wanted.handle.clone()));
     }
     if let Some(code) = wanted.invite_code {
         invites::check(connection, code).await?;
     }
-    if is_taken(connection, EMAIL_TAKEN, wanted.email_key).await? {
+    if is_email_taken(connection, wanted.email_key, NOBODY).await? {
         return Err(CreateError::EmailTaken);
     }
     Ok(())
 }
 
-async fn is_taken(connection: &mut SqliteConnection, sql: &'static str, name: &str) -> Result<bool, StoreError> {
-    Ok(sqlx::query(sql).bind(name).fetch_optional(connection).await?.is_some())
-}
-
-/// Whether another account has a handle, or one that is being created.
+/// Whether another account has a handle, or one that is being created, or one that may get it back.
 pub(super) async fn is_handle_taken(
     connection: &mut SqliteConnection,
     handle: &Handle,
     account_id: i64,
 ) -> Result<bool, StoreError> {
     const TAKEN: &str = "SELECT 1 FROM account WHERE handle = $1 AND account_id <> $2 \
+         UNION ALL SELECT 1 FROM held_handle WHERE handle = $1 AND account_id <> $2 \
          UNION ALL SELECT 1 FROM pending_account WHERE handle = $1 AND state = 'creating' LIMIT 1";
     let row = sqlx::query(TAKEN).bind(handle.as_str()).bind(account_id);
     Ok(row.fetch_optional(connection).await?.is_some())
@@ -212,6 +205,7 @@ impl Accounts {
                 let sql =
                     "UPDATE pending_account SET state = 'unsettled', invite_code = NULL WHERE state <> 'unsettled'";
                 sqlx::query(sql).execute(tx.connection()).await?;
+                sqlx::query("DELETE FROM held_handle").execute(tx.connection()).await?;
                 Ok(())
             })
         });

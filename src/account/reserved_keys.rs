@@ -1,6 +1,6 @@
 //! Signing keys promised to DIDs before their accounts move here, so that a DID's document can name its key first.
 //!
-//! Anybody may ask, so what is kept is bounded in number and in time.
+//! Anybody may ask, so what is kept is bounded in number and in time. A key that was promised stays for that time, whoever asks meanwhile.
 
 use atproto_data::Did;
 use sqlx::{Row as _, SqliteConnection};
@@ -9,21 +9,33 @@ use super::Accounts;
 use crate::identity::sealing::SealedKey;
 use crate::store::StoreError;
 
-/// The most keys that are reserved; beyond, the oldest goes.
-const MAX_RESERVED: i64 = 10_000;
+/// The most keys that are reserved, some 300 bytes each: at the limits of one address it takes more than a hundred to use them up.
+const MAX_RESERVED: i64 = 100_000;
 /// How long a key is reserved, µs: a week.
 const KEPT_FOR: i64 = 7 * 24 * 60 * 60 * 1_000_000;
+
+/// Why no key is reserved.
+#[derive(Debug, thiserror::Error)]
+pub enum ReserveKeyError {
+    /// Too many are already.
+    #[error("Too many signing keys are reserved, please try again later")]
+    Full,
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl Accounts {
     /// Reserves a signing key, for a DID the same each time. Returns its public half, a `did:key`.
     ///
     /// # Errors
-    /// If the database fails.
-    pub async fn reserve_signing_key(&self, did: Option<Did>) -> Result<String, StoreError> {
-        if let Some(did) = &did
-            && let Some((public_key, _)) = find(&mut *self.0.store.read().await?, did).await?
-        {
-            return Ok(public_key);
+    /// If too many are reserved, or the database fails.
+    pub async fn reserve_signing_key(&self, did: Option<Did>) -> Result<String, ReserveKeyError> {
+        if let Some(did) = &did {
+            let found = find(&mut *self.0.store.read().await?, did).await?;
+            if let Some((public_key, _)) = found {
+                return Ok(public_key);
+            }
         }
         let key = self.new_signing_key();
         let public_key = key.public_key().to_did_key();
@@ -37,8 +49,12 @@ impl Accounts {
         let now = self.0.clock.now_micros();
         let reserved = self.0.store.change(move |tx| {
             Box::pin(async move {
-                make_room(tx.connection(), now).await?;
-                insert(tx.connection(), &reserved_for, &public_key, &sealed, now).await
+                let connection = tx.connection();
+                remove_old(connection, now).await?;
+                if count(connection).await? >= MAX_RESERVED {
+                    return Err(ReserveKeyError::Full);
+                }
+                Ok(insert(connection, &reserved_for, &public_key, &sealed, now).await?)
             })
         });
         reserved.await
@@ -81,21 +97,20 @@ pub(super) async fn remove_key(connection: &mut SqliteConnection, public_key: &s
     Ok(())
 }
 
-/// Removes what is too old, and the oldest if there is no room.
-async fn make_room(connection: &mut SqliteConnection, now: i64) -> Result<(), StoreError> {
+/// Removes what is too old.
+async fn remove_old(connection: &mut SqliteConnection, now: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM reserved_signing_key WHERE created_at <= $1")
         .bind(now.saturating_sub(KEPT_FOR))
-        .execute(&mut *connection)
+        .execute(connection)
         .await?;
-    sqlx::query(
-        "DELETE FROM reserved_signing_key WHERE reserved_for IN \
-         (SELECT reserved_for FROM reserved_signing_key ORDER BY created_at DESC LIMIT $1 OFFSET $2)",
-    )
-    .bind(MAX_RESERVED)
-    .bind(MAX_RESERVED - 1)
-    .execute(connection)
-    .await?;
     Ok(())
+}
+
+async fn count(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM reserved_signing_key")
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get(0)?)
 }
 
 /// Stores a key, unless the DID has one by now; returns the public half of the one it has.

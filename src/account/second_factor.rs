@@ -3,12 +3,8 @@
 use sqlx::SqliteConnection;
 
 use super::email_token::{self, EmailTokenHash};
-use super::{Account, Accounts, MICROS_PER_SECOND, UpdateEmailError};
-use crate::mail::{Code, Language};
+use super::{Account, Accounts, UpdateEmailError};
 use crate::store::StoreError;
-
-/// Another code is mailed only after this time, in µs: who has found out a password must not flood its owner.
-const PAUSE: i64 = 60 * MICROS_PER_SECOND;
 
 /// What becomes of the second factor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +16,6 @@ pub enum EmailFactor {
 }
 
 impl Accounts {
-    /// Mails a code for logging in, unless one was mailed a moment ago.
-    pub(super) async fn ask_for_factor(&self, account: &Account, language: Language) -> Result<(), StoreError> {
-        let last = email_token::requested_at(&mut *self.0.store.read().await?, account.account_id, Code::LogIn).await?;
-        if last.is_some_and(|last| last.saturating_add(PAUSE) > self.0.clock.now_micros()) {
-            return Ok(());
-        }
-        self.mail_code(account, Code::LogIn, language).await
-    }
-
     /// Lets somebody log in without a mailed code who cannot get one any more.
     ///
     /// # Errors

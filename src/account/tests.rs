@@ -6,6 +6,7 @@ mod activation;
 mod app_passwords;
 mod creation;
 mod directory;
+mod handle_changes;
 mod mailed_codes;
 mod moderation;
 mod move_in;

@@ -64,6 +64,16 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0014_repo_skeleton.sql"),
     },
     Migration {
+        version: 16,
+        name: "code_letters",
+        sql: include_str!("../../migrations/sqlite/0016_code_letters.sql"),
+    },
+    Migration {
+        version: 17,
+        name: "held_handle",
+        sql: include_str!("../../migrations/sqlite/0017_held_handle.sql"),
+    },
+    Migration {
         version: 18,
         name: "crawl_request",
         sql: include_str!("../../migrations/sqlite/0018_crawl_request.sql"),

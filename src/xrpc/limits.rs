@@ -67,12 +67,11 @@ pub(super) const REQUEST_PLC_OPERATION_SIGNATURE: &[Limit] = &[
     Limit::per_account("requestPlcOperationSignature", MAILS_HOUR, HOUR),
     Limit::per_account("requestPlcOperationSignature", MAILS_DAY, DAY),
 ];
-/// Whoever asks, nobody's letter box is flooded: what counts on the address that mail goes to is ours.
+/// Nothing counts on the address that mail goes to: strangers would use it up. Its letter box is kept from flooding by the pauses of
+/// `mail_code_sparingly`.
 pub(super) const REQUEST_PASSWORD_RESET: &[Limit] = &[
     Limit::per_address("requestPasswordReset", 15, HOUR),
     Limit::per_address("requestPasswordReset", 50, DAY),
-    Limit::per_input("requestPasswordReset", "email", MAILS_HOUR, HOUR),
-    Limit::per_input("requestPasswordReset", "email", MAILS_DAY, DAY),
 ];
 
 /// The code alone names the account, so guesses count for all accounts together too. A code has 50 bits: so many guesses are no danger,

@@ -7,6 +7,7 @@ use crate::account::{
     Account, ConfirmEmailError, DeletionError, EmailError, EmailTokenError, EmailUpdate, NewPasswordError, PlcChanges,
     PlcOperationError, ResetPasswordError, TokenError, UpdateEmailError,
 };
+use crate::clock::Clock as _;
 use crate::mail::{Code, Language};
 
 async fn alice(test: &TestAccounts) -> Account {
@@ -102,7 +103,55 @@ async fn five_wrong_tries_end_a_code() {
         Err(EmailTokenError::Invalid)
     ));
     assert!(matches!(check(&text).await, Err(EmailTokenError::Invalid)), "ended");
-    assert_eq!(test.count("SELECT count(*) FROM email_token").await, 0);
+}
+
+#[tokio::test]
+async fn wrong_tries_at_the_same_time_are_counted_exactly() {
+    let test = TestAccounts::open().await;
+    let alice = alice(&test).await;
+    let text = code(&test, &alice, Code::DeleteAccount).await;
+    let guesses: Vec<String> = (0..20).map(|guess| format!("AAAAA-{guess:05}")).collect();
+    let check = |text| test.accounts.check_code(alice.account_id, Code::DeleteAccount, text);
+    // Four wrong ones leave it good, whoever else tries meanwhile; of more than four none may be the right one.
+    let (wrong, right) = (&guesses[..4], &text);
+    let results = futures_util::future::join_all(wrong.iter().chain([right]).map(|text| check(text))).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    let results = futures_util::future::join_all(guesses.iter().chain([right]).map(|text| check(text))).await;
+    assert!(results.iter().all(Result::is_err));
+    assert_eq!(test.count("SELECT wrong_tries FROM email_token").await, 5);
+}
+
+#[tokio::test]
+async fn strangers_neither_flood_an_owner_with_codes_nor_keep_one_away() {
+    let test = TestAccounts::open().await;
+    let alice = alice(&test).await;
+    let mut good_codes = Vec::new();
+    let mut letters = Vec::new();
+    // Somebody asks every minute, for two hours.
+    for minute in 0..120 {
+        let asked = test.accounts.request_password_reset(&alice.email, Language::English);
+        asked.await.unwrap();
+        let count = test.count("SELECT count(*) FROM outgoing_mail").await;
+        if letters.len() < usize::try_from(count).unwrap() {
+            letters.push(minute);
+        }
+        let age = test.clock.now_micros() - test.count("SELECT requested_at FROM email_token").await;
+        good_codes.push(age < 15 * 60 * 1_000_000);
+        test.clock.advance(Duration::from_mins(1));
+    }
+    assert_eq!(letters, [0, 1, 3, 7, 15, 30, 45, 60, 75, 90, 105]);
+    assert!(
+        good_codes.iter().all(|good| *good),
+        "the owner can always use the newest letter"
+    );
+
+    test.clock.advance(Duration::from_hours(24));
+    for _ in 0..2 {
+        let asked = test.accounts.request_password_reset(&alice.email, Language::English);
+        asked.await.unwrap();
+        test.clock.advance(Duration::from_mins(1));
+    }
+    assert_eq!(test.count("SELECT count(*) FROM outgoing_mail").await, 13, "a new day");
 }
 
 #[tokio::test]

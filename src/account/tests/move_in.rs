@@ -5,7 +5,7 @@ use std::time::Duration;
 use atproto_data::Did;
 
 use crate::account::testing::TestAccounts;
-use crate::account::{AccountStatus, CreateError, NewAccount};
+use crate::account::{AccountStatus, CreateError, NewAccount, ReserveKeyError};
 
 const RESERVED: &str = "SELECT count(*) FROM reserved_signing_key";
 
@@ -166,16 +166,21 @@ async fn reserved_keys_are_bounded_and_do_not_stay() {
 
     let filled = test.test.store.change(|tx| {
         Box::pin(async move {
-            let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000) \
-                       INSERT INTO reserved_signing_key SELECT 'did:web:' || i, 'did:key:z', x'00', sealing_key_id, $1 + i \
+            let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99998) \
+                       INSERT INTO reserved_signing_key SELECT 'did:web:' || i, 'did:key:z', x'00', sealing_key_id, $1 \
                        FROM n, sealing_key";
-            sqlx::query(sql).bind(crate::clock::fake::FakeClock::START + 604_900_000_000).execute(tx.connection()).await?;
+            sqlx::query(sql)
+                .bind(crate::clock::fake::FakeClock::START + 604_900_000_000)
+                .execute(tx.connection())
+                .await?;
             Ok::<_, crate::store::StoreError>(())
         })
     });
     filled.await.unwrap();
-    test.accounts.reserve_signing_key(None).await.unwrap();
-    assert_eq!(test.count(RESERVED).await, 10_000);
+    let refused = test.accounts.reserve_signing_key(None).await;
+    assert!(matches!(refused, Err(ReserveKeyError::Full)), "nobody else's key goes");
+    test.accounts.reserve_signing_key(Some(did())).await.unwrap();
+    assert_eq!(test.count(RESERVED).await, 100_000);
 }
 
 #[tokio::test]

@@ -102,6 +102,36 @@ async fn five_wrong_tries_end_the_code() {
     }
     let ended = test.accounts.log_in(with_code(&code)).await;
     assert!(matches!(ended, Err(LoginError::Factor(EmailTokenError::Invalid))));
+    // Nor is there another one at once.
+    let asked = test.accounts.log_in(login("alice.test", "alice-pass")).await;
+    assert!(matches!(asked, Err(LoginError::FactorRequired)));
+    assert_eq!(mails(&test).await, 0);
+    test.clock.advance(Duration::from_mins(1));
+    let asked = test.accounts.log_in(login("alice.test", "alice-pass")).await;
+    assert!(matches!(asked, Err(LoginError::FactorRequired)));
+    assert_eq!(mails(&test).await, 1);
+}
+
+#[tokio::test]
+async fn the_password_alone_does_not_make_up_for_wrong_tries() {
+    let test = with_factor().await;
+    let floor = Duration::from_millis(350);
+    let waits = |slept: Vec<Duration>| slept.into_iter().filter(|wait| *wait > floor).count();
+    for _ in 0..10 {
+        let asked = test.accounts.log_in(login("alice.test", "alice-pass")).await;
+        assert!(matches!(asked, Err(LoginError::FactorRequired)));
+    }
+    assert_eq!(waits(test.clock.slept()), 0);
+    let wrong = test.accounts.log_in(with_code("AAAAA-AAAAA")).await;
+    assert!(matches!(wrong, Err(LoginError::Factor(EmailTokenError::Invalid))));
+    assert_eq!(waits(test.clock.slept()), 1, "the eleventh try waits");
+    let code = test
+        .accounts
+        .issue_code(&found(&test).await, Code::LogIn)
+        .await
+        .unwrap();
+    test.accounts.log_in(with_code(&code)).await.unwrap();
+    assert_eq!(waits(test.clock.slept()), 2);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use atproto_data::Did;
 use serde_json::json;
 
+use crate::account::ReserveKeyError;
 use crate::app::App;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::{Call, limits};
@@ -20,6 +21,9 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Option<Did> = call.input.optional("did")?;
     let reserved = app.accounts.reserve_signing_key(did).await;
-    let signing_key = reserved.map_err(|error| XrpcError::internal(&error))?;
+    let signing_key = reserved.map_err(|error| match error {
+        ReserveKeyError::Full => XrpcError::not_enough_resources(error.to_string()),
+        ReserveKeyError::Store(error) => XrpcError::internal(&error),
+    })?;
     respond::json(&json!({"signingKey": signing_key}))
 }

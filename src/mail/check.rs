@@ -4,14 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use lettre::Address;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Mail as MailFrom, Rcpt, Rset};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::address::Envelope;
 use tokio::net::{TcpStream, lookup_host};
 
-use super::sender::{Route, Sender, SmtpServer, TlsUse};
-use super::transport::{self, Transport};
+use super::sender::{Route, Sender, SmtpServer};
+use super::smtp::{Connection, Smtp};
+use super::transport::Transport;
 use super::{Branding, Letter};
 
 /// How long a mail server may take for one step.
@@ -79,18 +77,18 @@ pub async fn check(sender: &Sender, to: &str, branding: &Branding, tell: &mut dy
 /// The first step that fails, and what to do about it.
 pub async fn try_login(sender: &Sender) -> Result<(), Failed> {
     if let Route::Smtp(server) = &sender.route {
-        let mut connection = enter(server, &mut drop).await?;
-        let _ = connection.quit().await;
+        enter(server, &mut drop).await?.close().await;
     }
     Ok(())
 }
 
 /// From the name to the login.
-async fn enter(server: &SmtpServer, tell: &mut dyn FnMut(Passed)) -> Result<AsyncSmtpConnection, Failed> {
+async fn enter(server: &SmtpServer, tell: &mut dyn FnMut(Passed)) -> Result<Connection, Failed> {
     let address = resolve(server, tell).await?;
     connect(server, address, tell).await?;
-    let mut connection = greet(server, tell).await?;
-    log_in(&mut connection, server, tell).await?;
+    let smtp = Smtp::new(server.clone()).map_err(|error| not_encrypted(server, error.to_string()))?;
+    let mut connection = greet(&smtp, tell).await?;
+    log_in(&mut connection, &smtp, tell).await?;
     Ok(connection)
 }
 
@@ -102,34 +100,30 @@ async fn try_server(
     tell: &mut dyn FnMut(Passed),
 ) -> Result<(), Failed> {
     let mut connection = enter(server, tell).await?;
-    let refused = connection
-        .command(MailFrom::new(Some(from.clone()), Vec::new()))
-        .await
-        .err();
-    if let Some(error) = refused {
-        return Err(Failed {
-            step: "from",
-            reason: error.to_string(),
-            advice: format!(
-                "The server does not let us send as {from}: set PDS_EMAIL_FROM_ADDRESS to an address that is allowed there, and \
-                 make sure that its domain is verified with the provider."
-            ),
-        });
-    }
+    let envelope = Envelope::new(Some(from.clone()), vec![to.clone()]).map_err(|error| Failed {
+        step: "from",
+        reason: error.to_string(),
+        advice: "Set PDS_EMAIL_FROM_ADDRESS to a mail address.".to_owned(),
+    })?;
+    connection.name_sender(&envelope, &[]).await.map_err(|error| Failed {
+        step: "from",
+        reason: error.to_string(),
+        advice: format!(
+            "The server does not let us send as {from}: set PDS_EMAIL_FROM_ADDRESS to an address that is allowed there, and \
+             make sure that its domain is verified with the provider."
+        ),
+    })?;
     tell(passed("from", format!("the server takes mail from {from}")));
-    if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
-        return Err(Failed {
-            step: "recipient",
-            reason: error.to_string(),
-            advice: format!(
-                "The server does not take mail for {to}. If it wants a login first, set user and password; a provider's test mode \
-                 allows only verified recipients."
-            ),
-        });
-    }
+    connection.name_recipient(&to).await.map_err(|error| Failed {
+        step: "recipient",
+        reason: error.to_string(),
+        advice: format!(
+            "The server does not take mail for {to}. If it wants a login first, set user and password; a provider's test mode \
+             allows only verified recipients."
+        ),
+    })?;
     tell(passed("recipient", format!("the server takes mail for {to}")));
-    let _ = connection.command(Rset).await;
-    let _ = connection.quit().await;
+    connection.close().await;
     Ok(())
 }
 
@@ -172,41 +166,9 @@ async fn connect(server: &SmtpServer, address: SocketAddr, tell: &mut dyn FnMut(
 }
 
 /// The greeting and, if it is wanted, TLS.
-async fn greet(server: &SmtpServer, tell: &mut dyn FnMut(Passed)) -> Result<AsyncSmtpConnection, Failed> {
-    let failed = |reason: String| Failed {
-        step: "tls",
-        reason,
-        advice: format!(
-            "Port 465 wants TLS from the start (smtps:// or PDS_EMAIL_SMTP_TLS=tls), port 587 STARTTLS (smtp:// or \
-             PDS_EMAIL_SMTP_TLS=starttls). The certificate must be for {} and from a known authority.",
-            server.host
-        ),
-    };
-    let tls = || transport::tls_parameters(server).map_err(|error| failed(error.to_string()));
-    let hello = ClientId::default();
-    let wrapper = if server.tls == TlsUse::Always {
-        Some(tls()?)
-    } else {
-        None
-    };
-    let target = (server.host.as_str(), server.port);
-    let connected = AsyncSmtpConnection::connect_tokio1(target, Some(TIMEOUT), &hello, wrapper, None);
-    let connected = tokio::time::timeout(TIMEOUT, connected).await;
-    let mut connection = connected
-        .map_err(|_| failed(format!("no greeting within {} s", TIMEOUT.as_secs())))?
-        .map_err(|error| failed(error.to_string()))?;
-    let upgrade = match server.tls {
-        TlsUse::StartTls if !connection.can_starttls() => {
-            return Err(failed("the server does not offer STARTTLS".to_owned()));
-        }
-        TlsUse::StartTls => true,
-        TlsUse::IfOffered => connection.can_starttls(),
-        TlsUse::Always | TlsUse::Never => false,
-    };
-    if upgrade {
-        let upgraded = connection.starttls(tls()?, &hello).await;
-        upgraded.map_err(|error| failed(error.to_string()))?;
-    }
+async fn greet(smtp: &Smtp, tell: &mut dyn FnMut(Passed)) -> Result<Connection, Failed> {
+    let connection = smtp.connect(TIMEOUT).await;
+    let connection = connection.map_err(|reason| not_encrypted(&smtp.server, reason))?;
     let found = if connection.is_encrypted() {
         "the connection is encrypted"
     } else {
@@ -216,18 +178,25 @@ async fn greet(server: &SmtpServer, tell: &mut dyn FnMut(Passed)) -> Result<Asyn
     Ok(connection)
 }
 
-async fn log_in(
-    connection: &mut AsyncSmtpConnection,
-    server: &SmtpServer,
-    tell: &mut dyn FnMut(Passed),
-) -> Result<(), Failed> {
-    let Some((user, password)) = &server.login else {
+fn not_encrypted(server: &SmtpServer, reason: String) -> Failed {
+    Failed {
+        step: "tls",
+        reason,
+        advice: format!(
+            "Port 465 wants TLS from the start (smtps:// or PDS_EMAIL_SMTP_TLS=tls), port 587 STARTTLS (smtp:// or \
+             PDS_EMAIL_SMTP_TLS=starttls). The certificate must be for {} and from an authority that this machine knows; SSL_CERT_FILE \
+             names a file with others.",
+            server.host
+        ),
+    }
+}
+
+async fn log_in(connection: &mut Connection, smtp: &Smtp, tell: &mut dyn FnMut(Passed)) -> Result<(), Failed> {
+    let Some((user, _)) = &smtp.server.login else {
         tell(passed("login", "without user and password".to_owned()));
         return Ok(());
     };
-    let credentials = Credentials::new(user.clone(), password.to_string());
-    let logged_in = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
-    logged_in.map_err(|error| Failed {
+    smtp.log_in(connection).await.map_err(|error| Failed {
         step: "login",
         reason: error.to_string(),
         advice: format!(

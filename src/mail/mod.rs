@@ -6,6 +6,7 @@ mod language;
 mod letter;
 mod outbox;
 mod sender;
+mod smtp;
 mod templates;
 mod transport;
 mod worker;

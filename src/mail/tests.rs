@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::testing::{SmtpMood, SmtpSink, branding, mail};
+use super::testing::{Authority, SmtpLogin, SmtpMood, SmtpSink, SmtpTls, branding, mail};
 use super::{Code, Language, Letter, Mail, MailKind, MailSettings};
 use crate::clock::Clock as _;
 use crate::clock::fake::FakeClock;
@@ -28,14 +28,20 @@ struct TestMail {
 
 impl TestMail {
     async fn open() -> TestMail {
+        let sink = SmtpSink::start().await;
+        let url = sink.url();
+        TestMail::open_with(sink, &url).await
+    }
+
+    /// Mail by a server that is reached by its address.
+    async fn open_with(sink: SmtpSink, url: &str) -> TestMail {
         let test = TestStore::open().await;
         let clock = Arc::new(FakeClock::new());
         let sealer = Arc::new(KeySealer::from_encryption_key(&[1; 32]));
         sealer.check(&test.store, &FakeRandom::default()).await.unwrap();
-        let sink = SmtpSink::start().await;
         let random = Arc::new(FakeRandom::default());
         let mail = mail(
-            &sink.url(),
+            url,
             test.store.clone(),
             Arc::clone(&clock) as _,
             random,
@@ -149,6 +155,71 @@ async fn a_refused_letter_and_one_that_cannot_be_opened_are_dropped_and_the_next
     assert_eq!(test.waiting().await, 0);
     let to: Vec<_> = test.sink.mails().into_iter().flat_map(|mail| mail.to).collect();
     assert_eq!(to, ["bob@mail.test"]);
+}
+
+#[tokio::test]
+async fn what_the_operator_must_mend_drops_no_letter() {
+    let test = TestMail::open().await;
+    for mood in [
+        SmtpMood::RefusingSender,
+        SmtpMood::RefusingRelay,
+        SmtpMood::RefusingText,
+    ] {
+        test.queue("alice@mail.test").await;
+        test.sink.set(mood);
+        let pause = test.mail.send_due().await.unwrap();
+        assert!(test.mail.is_failing() && test.waiting().await == 1, "{mood:?}");
+        test.sink.set(SmtpMood::Good);
+        test.clock.advance(pause);
+        test.mail.send_due().await.unwrap();
+        assert!(!test.mail.is_failing() && test.waiting().await == 0, "{mood:?}");
+    }
+    assert_eq!(test.sink.mails().len(), 3);
+}
+
+#[tokio::test]
+async fn logging_in_works_by_both_mechanisms_and_a_wrong_password_drops_no_letter() {
+    let authority = Authority::new();
+    let acceptor = authority.acceptor(&["127.0.0.1"]);
+    for (tls, scheme, options) in [
+        (SmtpTls::FromTheStart(acceptor.clone()), "smtps", ""),
+        (SmtpTls::Offered(acceptor.clone()), "smtp", ""),
+        (SmtpTls::Offered(acceptor), "smtp", "&requireTLS=true"),
+    ] {
+        for mechanism in ["PLAIN", "LOGIN"] {
+            let sink = SmtpSink::start_with(tls.clone(), SmtpLogin::By(mechanism, "us@pds.test", "s/cret")).await;
+            let port = sink.port();
+            let url = |password: &str| {
+                format!("{scheme}://us%40pds.test:{password}@127.0.0.1:{port}/?tls.rejectUnauthorized=false{options}")
+            };
+            let wrong = TestMail::open_with(sink.clone(), &url("secret")).await;
+            wrong.queue("alice@mail.test").await;
+            wrong.mail.send_due().await.unwrap();
+            assert!(wrong.mail.is_failing() && wrong.waiting().await == 1);
+            let right = TestMail::open_with(sink, &url("s%2Fcret")).await;
+            right.queue("alice@mail.test").await;
+            right.mail.send_due().await.unwrap();
+            assert!(!right.mail.is_failing() && right.waiting().await == 0);
+            let mails = right.sink.mails();
+            assert!(mails.len() == 1 && mails[0].encrypted, "{scheme} {options} {mechanism}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_not_taken() {
+    let acceptor = Authority::new().acceptor(&["127.0.0.1"]);
+    for (tls, scheme) in [
+        (SmtpTls::FromTheStart(acceptor.clone()), "smtps"),
+        (SmtpTls::Offered(acceptor), "smtp"),
+    ] {
+        let sink = SmtpSink::start_with(tls, SmtpLogin::NotNeeded).await;
+        let url = format!("{scheme}://127.0.0.1:{}", sink.port());
+        let test = TestMail::open_with(sink, &url).await;
+        test.queue("alice@mail.test").await;
+        test.mail.send_due().await.unwrap();
+        assert!(test.mail.is_failing() && test.sink.mails().is_empty() && test.waiting().await == 1);
+    }
 }
 
 #[tokio::test]

@@ -3,29 +3,32 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::message::{Mailbox, Message, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+use lettre::transport::smtp::Error as SmtpError;
 use tokio::io::AsyncWriteExt as _;
 
 use super::Letter;
-use super::sender::{MailServerError, Route, Sender, SmtpServer, TlsUse};
+use super::sender::{MailServerError, Route, Sender};
+use super::smtp::{Connection, Smtp};
 
 /// How long a mail server may take for one step.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may take for all of them: the client bounds only the time until the connection is there.
 const LETTER_TIMEOUT: Duration = Duration::from_mins(2);
-/// What a server says of us rather than of the letter ([RFC 4954 §6](https://www.rfc-editor.org/rfc/rfc4954#section-6)): settings can mend it.
+/// What a server that is asked to take a recipient says of us rather than of the recipient
+/// ([RFC 4954 §6](https://www.rfc-editor.org/rfc/rfc4954#section-6)): settings can mend it.
 const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
+/// The same in the words of [RFC 3463](https://www.rfc-editor.org/rfc/rfc3463): policy, and the sender's address.
+const SENDER_REFUSED: [&str; 3] = ["5.7.", "5.1.7", "5.1.8"];
 
 /// Why a letter was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SendError {
-    /// It never will be: the server refuses it, or it is no mail.
+    /// It never will be: the server does not know the recipient, or it is no mail.
     #[error("{0}")]
     Refused(String),
-    /// It may be later.
+    /// It may be later, or when the operator has mended the settings.
     #[error("{0}")]
     Failed(String),
 }
@@ -38,14 +41,14 @@ pub(super) struct Transport {
 
 enum Way {
     Sendmail { program: String },
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Smtp),
 }
 
 impl Transport {
     pub(super) fn new(sender: Sender) -> Result<Transport, MailServerError> {
         let way = match sender.route {
             Route::Sendmail { program } => Way::Sendmail { program },
-            Route::Smtp(server) => Way::Smtp(smtp(server)?),
+            Route::Smtp(server) => Way::Smtp(Smtp::new(server)?),
         };
         Ok(Transport { from: sender.from, way })
     }
@@ -55,46 +58,49 @@ impl Transport {
         let message = message(&self.from, letter).map_err(SendError::Refused)?;
         match &self.way {
             Way::Sendmail { program } => sendmail(program, &message).await,
-            Way::Smtp(server) => match tokio::time::timeout(LETTER_TIMEOUT, server.send(message)).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) if is_of_the_letter(&error) => Err(SendError::Refused(error.to_string())),
-                Ok(Err(error)) => Err(SendError::Failed(error.to_string())),
+            Way::Smtp(smtp) => match tokio::time::timeout(LETTER_TIMEOUT, send_by(smtp, &message)).await {
+                Ok(sent) => sent,
                 Err(_) => Err(SendError::Failed("the mail server has gone silent".to_owned())),
             },
         }
     }
 }
 
-/// Whether the server will never take this letter, whoever brings it.
-fn is_of_the_letter(error: &lettre::transport::smtp::Error) -> bool {
-    let code = error.status().map(u16::from);
-    error.is_permanent() && !code.is_some_and(|code| LOGIN_REFUSED.contains(&code))
+async fn send_by(smtp: &Smtp, message: &Message) -> Result<(), SendError> {
+    let mut connection = smtp.connect(TIMEOUT).await.map_err(SendError::Failed)?;
+    let sent = talk(smtp, &mut connection, message).await;
+    connection.close().await;
+    sent
 }
 
-fn smtp(server: SmtpServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, MailServerError> {
-    let parameters = || tls_parameters(&server);
-    let tls = match server.tls {
-        TlsUse::Always => Tls::Wrapper(parameters()?),
-        TlsUse::StartTls => Tls::Required(parameters()?),
-        TlsUse::IfOffered => Tls::Opportunistic(parameters()?),
-        TlsUse::Never => Tls::None,
-    };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
-        .port(server.port)
-        .tls(tls)
-        .timeout(Some(TIMEOUT));
-    if let Some((user, password)) = server.login {
-        builder = builder.credentials(Credentials::new(user, password.to_string()));
+/// A letter is lost only if its recipient is refused. All else is ours to mend: who we are, and what we write.
+async fn talk(smtp: &Smtp, connection: &mut Connection, message: &Message) -> Result<(), SendError> {
+    let failed = |what: &str, error: SmtpError| SendError::Failed(format!("{what}: {error}"));
+    let (envelope, bytes) = (message.envelope(), message.formatted());
+    let logged_in = smtp.log_in(connection).await;
+    logged_in.map_err(|error| failed("the mail server refuses user or password", error))?;
+    let named = connection.name_sender(envelope, &bytes).await;
+    named.map_err(|error| failed("the mail server refuses the sender, PDS_EMAIL_FROM_ADDRESS", error))?;
+    for to in envelope.to() {
+        match connection.name_recipient(to).await {
+            Ok(()) => {}
+            Err(error) if is_of_the_recipient(&error) => return Err(SendError::Refused(error.to_string())),
+            Err(error) => return Err(failed("the mail server does not take mail for others from us", error)),
+        }
     }
-    Ok(builder.build())
+    let taken = connection.hand_over(&bytes).await;
+    taken.map_err(|error| failed("the mail server refuses the letter", error))
 }
 
-/// How connections to a server are encrypted.
-pub(super) fn tls_parameters(server: &SmtpServer) -> Result<TlsParameters, MailServerError> {
-    TlsParameters::builder(server.host.clone())
-        .dangerous_accept_invalid_certs(server.any_certificate)
-        .build_rustls()
-        .map_err(|error| MailServerError::Tls(error.to_string()))
+/// Whether the server will never take mail for this recipient, whoever brings it.
+fn is_of_the_recipient(error: &SmtpError) -> bool {
+    let code = error.status().map(u16::from);
+    let text = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    error.is_permanent()
+        && !code.is_some_and(|code| LOGIN_REFUSED.contains(&code))
+        && !SENDER_REFUSED.iter().any(|status| text.starts_with(status))
 }
 
 /// The mail as it travels (RFC 5322). The recipient is one address and nothing else, whatever it looks like.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_PASSWORD, JWT_SECRET, SmtpMood, SmtpSink, password};
+use crate::harness::{ADMIN_PASSWORD, JWT_SECRET, SmtpLogin, SmtpSink, SmtpTls, password};
 use crate::{Account, Answer, TestApp};
 
 const MAIL_PASSWORD: &str = "password-of-the-mail-server";
@@ -76,8 +76,8 @@ async fn live(app: &TestApp, sink: &SmtpSink) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_at_its_most_talkative_has_no_secrets() {
-    let sink = SmtpSink::start().await;
-    sink.set(SmtpMood::Welcoming);
+    let login = SmtpLogin::By("PLAIN", "mailer", MAIL_PASSWORD);
+    let sink = SmtpSink::start_with(SmtpTls::Never, login).await;
     let url = sink
         .url()
         .replace("smtp://", &format!("smtp://mailer:{MAIL_PASSWORD}@"));

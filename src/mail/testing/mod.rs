@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[expect(dead_code, reason = "the black-box tests need more of it")]
+mod authority;
 mod smtp_sink;
 
 use std::sync::Arc;
@@ -12,7 +14,8 @@ use crate::identity::KeySealer;
 use crate::random::Random;
 use crate::store::Store;
 
-pub(crate) use smtp_sink::{SmtpMood, SmtpSink};
+pub(crate) use authority::Authority;
+pub(crate) use smtp_sink::{SmtpLogin, SmtpMood, SmtpSink, SmtpTls};
 
 /// Mail through a server, for users and moderators.
 pub(crate) fn mail(

@@ -22,12 +22,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
-use sqlx::Row as _;
 
 use crate::clock::Clock;
 use crate::locks::Locks;
 use crate::observe::Conditions;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Usage};
 
 pub use bucket::{BucketAddressing, BucketSettings};
 pub use disk::BlobStoreError;
@@ -112,16 +111,28 @@ impl Blobs {
         }
     }
 
-    /// How many blobs there are, and how many bytes in them.
+    /// All blobs.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub async fn total(&self) -> Result<(u64, u64), StoreError> {
+    pub async fn total(&self) -> Result<Usage, StoreError> {
         let row = sqlx::query("SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE state <> 'deleting'")
             .fetch_one(&mut *self.0.store.read().await?)
             .await?;
-        let number = |column| row.try_get::<i64, _>(column).map(i64::unsigned_abs);
-        Ok((number(0)?, number(1)?))
+        Usage::from_row(&row)
+    }
+
+    /// The blobs of an account.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn stored_by(&self, did: &Did) -> Result<Usage, StoreError> {
+        let row =
+            sqlx::query("SELECT count(*), coalesce(sum(size), 0) FROM blob WHERE did = $1 AND state <> 'deleting'")
+                .bind(did.as_str())
+                .fetch_one(&mut *self.0.store.read().await?)
+                .await?;
+        Usage::from_row(&row)
     }
 
     /// How many blobs are to be removed.

@@ -13,6 +13,7 @@ mod print;
 mod prompt;
 mod relay;
 mod serve;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Verb {
     /// Invite codes of a running server.
     #[command(subcommand)]
     Invite(invite::InviteVerb),
+    /// Print how many records, blobs and events all accounts of a running server have together, and how many bytes in them.
+    Storage(storage::StorageArguments),
     /// What the relays say of this server.
     #[command(subcommand)]
     Relay(relay::RelayVerb),
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
             Verb::Account(verb) => account::run(verb).await,
             Verb::Email(verb) => email::run(verb).await,
             Verb::Invite(verb) => invite::run(verb).await,
+            Verb::Storage(arguments) => storage::run(arguments).await,
             Verb::Relay(verb) => relay::run(verb).await,
             Verb::Healthcheck => healthcheck::run().await,
         }

@@ -74,8 +74,8 @@ pub(super) async fn count(app: Arc<App>) -> Result<(), StoreError> {
         metrics::ACCOUNTS.set_count([status], number);
     }
     metrics::ACCOUNTS_PENDING.set_count([], accounts.pending);
-    let (blobs, bytes) = app.blobs.total().await?;
-    metrics::BLOBS.set_count([], blobs);
-    metrics::BLOB_BYTES.set_count([], bytes);
+    let blobs = app.blobs.total().await?;
+    metrics::BLOBS.set_count([], blobs.count);
+    metrics::BLOB_BYTES.set_count([], blobs.bytes);
     Ok(())
 }

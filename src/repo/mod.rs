@@ -51,7 +51,6 @@ pub use load::LoadedRepo;
 pub use read::{ListQuery, RecordView};
 pub use recent::RecentRecord;
 pub use record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
-pub use size::StoredSize;
 pub use status::{ListedRepo, RepoStatus};
 pub use takedown::ModeratedRecord;
 pub use write::{CommitInfo, Written};

@@ -8,6 +8,7 @@ mod log;
 mod place;
 mod prune;
 mod purge;
+mod size;
 mod subscriber;
 
 use std::sync::Arc;

@@ -20,6 +20,7 @@ mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tx;
+mod usage;
 mod writer;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ pub use sequence::{Sequence, SequencedEvent};
 pub use snapshot::Snapshot;
 pub use statement::Parameter;
 pub use tx::Tx;
+pub use usage::Usage;
 
 use look_up::LookUps;
 use queue::{Job, Queue, Write};

@@ -115,5 +115,6 @@ static METHODS: &[Method<App>] = &[
     com_atproto::temp::revoke_account_credentials::METHOD,
     internal_pds::admin::clear_email_factor::METHOD,
     internal_pds::admin::get_account::METHOD,
+    internal_pds::admin::get_storage::METHOD,
     internal_pds::admin::issue_code::METHOD,
 ];

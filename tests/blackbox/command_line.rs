@@ -5,7 +5,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::harness::{ADMIN_PASSWORD, SmtpMood, SmtpSink, password};
+use crate::harness::{ADMIN_PASSWORD, password};
 use crate::{Answer, TestApp};
 
 /// Runs `pds` with these arguments and the admin password in the environment.
@@ -213,58 +213,6 @@ async fn codes_are_handed_over_where_there_is_no_mail() {
         .refused(401, "AuthenticationRequired");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mail_is_tried_step_by_step() {
-    let app = TestApp::start().await;
-    let sink = SmtpSink::start().await;
-    let test = |settings: &[(&str, &str)], arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pds"));
-        command
-            .args(["email", "test", "you@mail.example.com"])
-            .args(arguments)
-            .env_clear();
-        command
-            .envs(app.settings())
-            .envs(settings.iter().copied())
-            .output()
-            .unwrap()
-    };
-    let sink_url = sink.url();
-    let (host, port) = sink_url.trim_start_matches("smtp://").split_once(':').unwrap();
-    let sender = ("PDS_EMAIL_FROM_ADDRESS", "noreply@pds.test");
-    let server = [
-        ("PDS_EMAIL_SMTP_HOST", host),
-        ("PDS_EMAIL_SMTP_PORT", port),
-        ("PDS_EMAIL_SMTP_TLS", "none"),
-        sender,
-    ];
-    let good = test(&server, &[]);
-    let said = String::from_utf8(good.stdout).unwrap();
-    assert!(good.status.success(), "{said}");
-    let steps: Vec<_> = said.lines().filter_map(|line| line.split('\t').nth(1)).collect();
-    assert_eq!(steps, ["dns", "connect", "tls", "login", "from", "recipient", "send"]);
-    assert_eq!(sink.mail(0).await.to, ["you@mail.example.com"]);
-
-    let fails = |settings: &[(&str, &str)], step: &str| {
-        let output = test(settings, &["--json"]);
-        assert_eq!(output.status.code(), Some(1), "{output:?}");
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(said["failed"]["step"], step, "{said}");
-        assert!(said["failed"]["advice"].as_str().unwrap().len() > 20);
-        assert!(!output.stderr.is_empty());
-    };
-    fails(&[("PDS_EMAIL_SMTP_URL", "smtp://nowhere.invalid"), sender], "dns");
-    fails(&[("PDS_EMAIL_SMTP_URL", "smtp://127.0.0.1:1"), sender], "connect");
-    let url = format!("{}?requireTLS=true", sink.url());
-    fails(&[("PDS_EMAIL_SMTP_URL", &url), sender], "tls");
-    let url = sink.url().replace("//", "//user:secret@");
-    fails(&[("PDS_EMAIL_SMTP_URL", &url), sender], "login");
-    sink.set(SmtpMood::Refusing);
-    fails(&server, "recipient");
-    let unset = test(&[], &[]);
-    assert!(String::from_utf8_lossy(&unset.stderr).contains("set PDS_EMAIL_SMTP_URL"));
-}
-
 #[test]
 fn what_cannot_be_done_is_said() {
     for arguments in [
@@ -304,4 +252,32 @@ fn what_cannot_be_done_is_said() {
         assert!(String::from_utf8_lossy(&said).contains("PDS_PORT"), "{arguments:?}");
     }
     assert!(output(&["--version"]).starts_with("pds 0."));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stored_is_told_of_one_account_and_of_all() {
+    const SIZES: [&str; 6] = ["records", "recordBytes", "blobs", "blobBytes", "events", "eventBytes"];
+    let app = TestApp::start().await;
+    let url = format!("http://{}", app.api.address());
+    let sizes = |arguments: &[&str]| {
+        let told = json_of(&[arguments, &["--json", "--url", &url]].concat());
+        SIZES.map(|name| told[name].as_u64().unwrap())
+    };
+    let mut sums = [0; 6];
+    for (name, notes) in [("alice", 1), ("bob", 3)] {
+        let account = app.account(name).await;
+        for note in 0..notes {
+            account
+                .create("com.example.note", &note.to_string(), &json!({"text": name}))
+                .await;
+        }
+        let stored = sizes(&["account", "info", account.did.as_str()]);
+        let [records, record_bytes, blobs, blob_bytes, events, event_bytes] = stored;
+        // Creation is four events.
+        assert_eq!((records, blobs, blob_bytes, events), (notes, 0, 0, notes + 4));
+        assert!(record_bytes > 30 * notes && event_bytes > 200 * events, "{stored:?}");
+        sums = std::array::from_fn(|index| sums[index] + stored[index]);
+    }
+    assert_eq!(sizes(&["storage"]), sums);
+    assert!(output(&["storage", "--url", &url]).contains("events\t12\n"));
 }

@@ -47,13 +47,13 @@ pub(super) async fn info(named: &Named) -> Outcome {
         .admin_query("com.atproto.admin.getAccountInfo", &parameters)
         .await?;
     let parameters = [("account", named.did()), ("size", "true")];
-    let size = &named
+    let account = named
         .context
         .client
         .admin_query("internal.pds.admin.getAccount", &parameters)
-        .await?["size"];
-    for name in ["records", "recordBytes", "blobs", "blobBytes"] {
-        info[name] = size[name].clone();
+        .await?;
+    for (name, value) in account["size"].as_object().into_iter().flatten() {
+        info[name] = value.clone();
     }
     for name in ["status", "emailConfirmed", "emailAuthFactor"] {
         info[name] = named.account[name].clone();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::find;
+use super::{Stored, find};
+use crate::account::Account;
 use crate::app::App;
-use crate::server::{Auth, Method, XrpcResult, respond};
+use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
+use crate::store::StoreError;
 use crate::xrpc::Call;
-use crate::xrpc::repo_error::read_error;
 
 pub(crate) const METHOD: Method<App> = Method::query("internal.pds.admin.getAccount", Auth::Admin, |app, call| {
     Box::pin(handle(app, call))
@@ -17,14 +18,8 @@ pub(crate) const METHOD: Method<App> = Method::query("internal.pds.admin.getAcco
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = find(&app, &call.params.required("account")?).await?;
     let size = if call.params.flag("size")? {
-        let size = app.repos.stored_size(account.repo_id, &account.did).await;
-        let size = size.map_err(read_error)?;
-        json!({
-            "records": size.records,
-            "recordBytes": size.record_bytes,
-            "blobs": size.blobs,
-            "blobBytes": size.blob_bytes,
-        })
+        let stored = stored_by(&app, &account).await;
+        stored.map_err(|error| XrpcError::internal(&error))?.view()
     } else {
         Value::Null
     };
@@ -37,4 +32,12 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         "emailAuthFactor": account.email_factor,
         "size": size,
     }))
+}
+
+async fn stored_by(app: &App, account: &Account) -> Result<Stored, StoreError> {
+    Ok(Stored {
+        records: app.repos.stored_by(account.repo_id).await?,
+        blobs: app.blobs.stored_by(&account.did).await?,
+        events: app.sequencer.stored_by(account.repo_id).await?,
+    })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use atproto_data::Handle;
+use atproto_data::syntax::Datetime;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -22,6 +23,7 @@ const ENDINGS: [&str; 8] = ["1", "2", "3", "-1", "-2", "-here", "-social", "42"]
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let handle: Handle = call.params.required("handle")?;
+    let _: Option<Datetime> = call.params.optional("birthDate")?;
     if call
         .params
         .optional_str("email")?

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
+use sqlx::Row as _;
 
 use crate::clock::Clock;
 use crate::locks::Locks;

@@ -21,6 +21,7 @@ pub mod random;
 pub mod repo;
 pub mod sequencer;
 pub mod server;
+pub mod session_scope;
 pub mod store;
 mod web;
 pub mod xrpc;

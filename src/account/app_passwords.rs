@@ -4,9 +4,10 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use sqlx::{Row as _, SqliteConnection};
 
+use super::Accounts;
 use super::sessions::cut_off_tokens;
-use super::{Accounts, Scope};
 use crate::random;
+use crate::session_scope::SessionScope;
 use crate::store::{Row, StoreError};
 
 /// The most app passwords of one account.
@@ -57,10 +58,10 @@ pub enum AppPasswordError {
 
 impl AppPassword {
     /// The scope of its sessions.
-    pub(super) fn scope(&self) -> Scope {
+    pub(super) fn scope(&self) -> SessionScope {
         match self.privilege {
-            Privilege::Ordinary => Scope::AppPass,
-            Privilege::Privileged => Scope::AppPassPrivileged,
+            Privilege::Ordinary => SessionScope::AppPass,
+            Privilege::Privileged => SessionScope::AppPassPrivileged,
         }
     }
 

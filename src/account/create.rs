@@ -5,10 +5,10 @@ use super::genesis::FirstCommit;
 use super::held::Held;
 use super::password::{self, PasswordError};
 use super::pending::{self, Pending, Wanted};
-use super::token::Scope;
 use super::{Accounts, InviteError, Session, email};
 use crate::identity::{HandleRefused, PlcError, SealError};
 use crate::random;
+use crate::session_scope::SessionScope;
 use crate::store::StoreError;
 use atproto_data::crypto::Curve;
 use atproto_data::{Did, Handle, PublicKey, SigningKey};
@@ -291,7 +291,7 @@ impl Accounts {
             public_key: pending.public_key,
             sealed: pending.sealed,
             commit,
-            session: self.new_session(Scope::Access),
+            session: self.new_session(SessionScope::Access),
             beginning: Beginning::Active,
             now,
         };

@@ -9,10 +9,10 @@ use super::email_token::{self, EmailTokenHash};
 use super::login_attempts::LoginAttempt;
 use super::password::{self, PasswordError, Verdict};
 use super::sessions::NewSession;
-use super::token::Scope;
 use super::{Account, AccountStatus, Accounts, AppPassword, EmailTokenError, Session, app_passwords};
 use crate::mail::{Code, Language};
 use crate::observe::metrics;
+use crate::session_scope::SessionScope;
 use crate::store::StoreError;
 
 /// Logging in takes at least this long, whatever comes of it, so that its time says nothing.
@@ -137,9 +137,9 @@ impl Accounts {
     fn begin_session(&self, proof: &Proof, account: &Account, allow_takendown: bool) -> Result<NewSession, LoginError> {
         match (proof, account.status) {
             (Proof::AppPassword(password), _) => Ok(self.new_session_of(password)),
-            (_, AccountStatus::TakenDown) if allow_takendown => Ok(self.new_session(Scope::Takendown)),
+            (_, AccountStatus::TakenDown) if allow_takendown => Ok(self.new_session(SessionScope::Takendown)),
             (_, AccountStatus::TakenDown) => Err(LoginError::TakenDown),
-            (_, AccountStatus::Active | AccountStatus::Deactivated) => Ok(self.new_session(Scope::Access)),
+            (_, AccountStatus::Active | AccountStatus::Deactivated) => Ok(self.new_session(SessionScope::Access)),
         }
     }
 

@@ -49,6 +49,7 @@ use crate::identity::{DidDocuments, HandleRules, KeySealer, PlcDirectory};
 use crate::locks::Locks;
 use crate::mail::Mail;
 use crate::random::Random;
+use crate::session_scope::SessionScope;
 use crate::store::Store;
 
 pub use activation::{ActivateError, Activation};
@@ -76,7 +77,7 @@ pub use sessions::{Access, Session};
 pub use settle::Settled;
 pub use status::{Account, AccountStatus};
 pub use takedown::Takedown;
-pub use token::{RefreshToken, Scope, TokenError};
+pub use token::{RefreshToken, TokenError};
 
 use email_token::EmailTokens;
 use login_attempts::LoginAttempts;

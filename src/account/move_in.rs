@@ -6,10 +6,10 @@ use sqlx::SqliteConnection;
 use super::account_row::{AccountRow, Beginning};
 use super::create::{CreateError, CreatedAccount, NewAccount};
 use super::pending::{Wanted, check_free};
-use super::token::Scope;
 use super::{Accounts, Session, email, reserved_keys};
 use crate::identity::HandleRefused;
 use crate::identity::sealing::SealedKey;
+use crate::session_scope::SessionScope;
 use crate::store::StoreError;
 
 impl Accounts {
@@ -63,7 +63,7 @@ impl Accounts {
             password_hash: self.hash_password(new.password).await?,
             public_key,
             sealed,
-            session: self.new_session(Scope::Access),
+            session: self.new_session(SessionScope::Access),
             beginning: Beginning::Deactivated,
             now,
         };

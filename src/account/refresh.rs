@@ -6,8 +6,9 @@ use atproto_data::Did;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::status::account_columns;
-use super::token::{REFRESH_SECONDS, RefreshToken, Scope};
+use super::token::{REFRESH_SECONDS, RefreshToken};
 use super::{Account, AccountStatus, Accounts, MICROS_PER_SECOND, Session};
+use crate::session_scope::SessionScope;
 use crate::store::{Row, StoreError};
 
 /// How long a refresh token can be used again after its first use: the same next token is given again, for a client that lost the
@@ -40,7 +41,7 @@ pub enum RefreshError {
 struct StoredToken {
     token_id: String,
     session_id: String,
-    scope: Scope,
+    scope: SessionScope,
     next_id: Option<String>,
     /// µs since 1970.
     expires_at: i64,
@@ -50,7 +51,7 @@ struct StoredToken {
 struct Rotated {
     account: Account,
     session_id: String,
-    scope: Scope,
+    scope: SessionScope,
     token_id: String,
     expires_at: i64,
 }
@@ -85,7 +86,7 @@ impl StoredToken {
         Ok(StoredToken {
             token_id: token.token_id.clone(),
             session_id: row.try_get(column(0))?,
-            scope: Scope::parse(scope).ok_or_else(damaged)?,
+            scope: SessionScope::parse(scope).ok_or_else(damaged)?,
             next_id: row.try_get(column(2))?,
             expires_at: row.try_get(column(3))?,
         })

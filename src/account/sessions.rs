@@ -6,9 +6,10 @@ use sqlx::SqliteConnection;
 
 use super::refresh::{insert_token, refresh_end};
 use super::status::account_columns;
-use super::token::{RefreshToken, Scope, TokenError};
+use super::token::{RefreshToken, TokenError};
 use super::{Account, AccountStatus, Accounts, AppPassword, MICROS_PER_SECOND};
 use crate::random;
+use crate::session_scope::SessionScope;
 use crate::store::{Columns as _, Found, StoreError};
 
 /// The most sessions of one account; those not used for longest make room.
@@ -24,7 +25,7 @@ pub struct Access {
     /// The account.
     pub account: Account,
     /// What the token is good for.
-    pub scope: Scope,
+    pub scope: SessionScope,
     /// The session; none for tokens that the reference server issued.
     pub session_id: Option<String>,
     /// The app password that was used to log in, if it was one.
@@ -46,7 +47,7 @@ pub struct Session {
 pub(super) struct NewSession {
     session_id: String,
     token_id: String,
-    scope: Scope,
+    scope: SessionScope,
     app_password: Option<String>,
     /// µs since 1970.
     created_at: i64,
@@ -187,7 +188,7 @@ impl Accounts {
     }
 
     /// A new session of this moment. Its end is a whole second, so that tokens can say it.
-    pub(super) fn new_session(&self, scope: Scope) -> NewSession {
+    pub(super) fn new_session(&self, scope: SessionScope) -> NewSession {
         let created_at = self.0.clock.now_micros();
         NewSession {
             session_id: URL_SAFE_NO_PAD.encode(random::bytes::<SESSION_ID_BYTES>(&*self.0.random)),
@@ -252,7 +253,7 @@ impl NewSession {
         .bind(self.expires_at)
         .execute(&mut *connection)
         .await?;
-        if self.scope == Scope::Takendown {
+        if self.scope == SessionScope::Takendown {
             return Ok(());
         }
         insert_token(connection, &self.session_id, &self.token_id, self.expires_at).await

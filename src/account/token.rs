@@ -4,6 +4,8 @@ use atproto_data::Did;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use crate::session_scope::SessionScope;
+
 /// How long tokens live, in seconds.
 pub(super) const ACCESS_SECONDS: i64 = 2 * 60 * 60;
 pub(super) const REFRESH_SECONDS: i64 = 90 * 24 * 60 * 60;
@@ -16,46 +18,6 @@ const ACCESS_TYPE: &str = "at+jwt";
 const REFRESH_TYPE: &str = "refresh+jwt";
 /// Scope of refresh tokens.
 const REFRESH_SCOPE: &str = "com.atproto.refresh";
-
-/// What an access token is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Everything: logged in with the account's password.
-    Access,
-    /// Logged in with an app password.
-    AppPass,
-    /// Logged in with an app password that may read direct messages.
-    AppPassPrivileged,
-    /// Logged in while taken down: enough to leave.
-    Takendown,
-    /// Waiting to be admitted; only other servers issue it.
-    SignupQueued,
-}
-
-impl Scope {
-    const ALL: [Scope; 5] = [
-        Scope::Access,
-        Scope::AppPass,
-        Scope::AppPassPrivileged,
-        Scope::Takendown,
-        Scope::SignupQueued,
-    ];
-
-    /// The scope's name in a token.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::Access => "com.atproto.access",
-            Scope::AppPass => "com.atproto.appPass",
-            Scope::AppPassPrivileged => "com.atproto.appPassPrivileged",
-            Scope::Takendown => "com.atproto.takendown",
-            Scope::SignupQueued => "com.atproto.signupQueued",
-        }
-    }
-
-    pub(super) fn parse(name: &str) -> Option<Scope> {
-        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
-    }
-}
 
 /// Why a token is refused.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +60,7 @@ pub struct RefreshToken {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AccessToken {
     pub(super) did: Did,
-    pub(super) scope: Scope,
+    pub(super) scope: SessionScope,
     pub(super) session_id: Option<String>,
     /// Seconds since 1970.
     pub(super) issued_at: i64,
@@ -152,7 +114,7 @@ impl Tokens {
     }
 
     /// An access token, issued at `now` in seconds since 1970.
-    pub(super) fn issue_access(&self, did: &Did, scope: Scope, session_id: &str, now: i64) -> String {
+    pub(super) fn issue_access(&self, did: &Did, scope: SessionScope, session_id: &str, now: i64) -> String {
         let (scope, jti) = (scope.as_str(), Some(session_id));
         self.issue(
             ACCESS_TYPE,
@@ -187,7 +149,7 @@ impl Tokens {
     /// An access token as the reference issues it.
     #[cfg(test)]
     pub(super) fn issue_sessionless(&self, did: &Did, now: i64) -> String {
-        let (scope, aud) = (Scope::Access.as_str(), self.audience.as_str());
+        let (scope, aud) = (SessionScope::Access.as_str(), self.audience.as_str());
         let claims = IssuedClaims {
             scope,
             aud,
@@ -218,7 +180,7 @@ impl Tokens {
             return Err(TokenError::Expired);
         }
         let did = claims.sub.parse().map_err(|_| TokenError::Malformed)?;
-        let scope = Scope::parse(&claims.scope).ok_or(TokenError::Scope)?;
+        let scope = SessionScope::parse(&claims.scope).ok_or(TokenError::Scope)?;
         Ok(AccessToken {
             did,
             scope,

@@ -8,20 +8,19 @@ use reqwest::{RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::failure::{Cause, Failure};
+use super::prompt;
 use crate::config::admin;
 
 /// No answer takes longer.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Which server, and the admin's password.
+/// Which server. The admin's password is that of `PDS_ADMIN_PASSWORD` or `PDS_ADMIN_PASSWORD_FILE`, or asked for: never an argument, which other
+/// users of the machine can read.
 #[derive(Debug, Args)]
 pub(super) struct AdminArguments {
     /// The server; by default the one on this machine at PDS_PORT.
     #[arg(long, value_parser = address)]
     url: Option<String>,
-    /// The admin password; by default that of PDS_ADMIN_PASSWORD or PDS_ADMIN_PASSWORD_FILE, which other users of this machine do not see.
-    #[arg(long)]
-    admin_password: Option<String>,
 }
 
 /// A client of the admin methods.
@@ -47,9 +46,9 @@ fn address(text: &str) -> Result<String, String> {
 impl AdminClient {
     pub(super) fn new(arguments: AdminArguments) -> Result<AdminClient, Failure> {
         let refused = |error: &dyn std::fmt::Display| Failure::new(Cause::Refused, error.to_string());
-        let password = match arguments.admin_password {
+        let password = match admin::password().map_err(|error| refused(&error))? {
             Some(password) => Some(password),
-            None => admin::password().map_err(|error| refused(&error))?,
+            None => prompt::admin_password().map_err(|error| refused(&error))?,
         };
         let password = password.ok_or_else(|| Failure::new(Cause::Credentials, "set PDS_ADMIN_PASSWORD"))?;
         let url = match arguments.url {

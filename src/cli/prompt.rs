@@ -21,6 +21,17 @@ pub(super) fn new_password() -> io::Result<String> {
     checked(password)
 }
 
+/// Asks for the admin password, unseen; nothing without a terminal, where the standard input is for other answers.
+///
+/// # Errors
+/// If there is no answer.
+pub(super) fn admin_password() -> io::Result<Option<String>> {
+    if !io::stdin().is_terminal() {
+        return Ok(None);
+    }
+    checked(rpassword::prompt_password("Admin password: ")?).map(Some)
+}
+
 /// Asks whether something is really to be done: only `expected` means yes.
 ///
 /// # Errors

@@ -3,10 +3,10 @@
 use axum::http::request::Parts;
 
 use super::caller::Caller;
-use crate::account::{Account, AccountStatus, Scope, TokenError};
+use crate::account::{Account, AccountStatus, TokenError};
 use crate::app::App;
 use crate::identity::{Issuer, ServiceCaller, ServiceTokenError, Uses};
-use crate::server::auth::{Credential, LegacyScope, Status, credential, guesses_admin_password};
+use crate::server::auth::{Credential, Status, credential, guesses_admin_password};
 use crate::server::{Access, Auth, Meter, XrpcError};
 
 /// Finds out who calls and refuses those that `auth` shuts out.
@@ -81,7 +81,7 @@ fn service_token_error(error: &ServiceTokenError) -> XrpcError {
 
 async fn account(app: &App, token: &str, required: Access) -> Result<Caller, XrpcError> {
     let access = app.accounts.authenticate(token).await.map_err(token_error)?;
-    if !required.takes(legacy(access.scope)) {
+    if !required.takes(access.scope) {
         return Err(XrpcError::invalid_token("Bad token scope"));
     }
     check_status(required.required_status(), &access.account)?;
@@ -108,16 +108,6 @@ fn refresh(app: &App, token: &str, auth: Auth) -> Result<Caller, XrpcError> {
         _ => app.accounts.read_refresh_token(token),
     };
     token.map(Caller::Refresh).map_err(token_error)
-}
-
-fn legacy(scope: Scope) -> LegacyScope {
-    match scope {
-        Scope::Access => LegacyScope::Access,
-        Scope::AppPass => LegacyScope::AppPass,
-        Scope::AppPassPrivileged => LegacyScope::AppPassPrivileged,
-        Scope::Takendown => LegacyScope::Takendown,
-        Scope::SignupQueued => LegacyScope::SignupQueued,
-    }
 }
 
 fn token_error(error: TokenError) -> XrpcError {

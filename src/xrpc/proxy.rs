@@ -7,12 +7,13 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method as Verb, StatusCode};
 
-use crate::account::{Access as CallerAccess, Scope};
+use crate::account::Access as CallerAccess;
 use crate::app::App;
 use crate::appview::{Encoding, Outgoing, Reply, Service, passed_on};
 use crate::identity::service_auth::{is_privileged, is_protected};
 use crate::identity::{ServiceToken, SigningKeyError};
 use crate::server::{XrpcError, XrpcResult};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Caller;
 
 /// Passes a call on, body and answer streamed.
@@ -153,7 +154,7 @@ fn had<T>(token: Result<Option<T>, SigningKeyError>) -> Result<T, XrpcError> {
 
 /// Direct messages are closed to app passwords without that privilege.
 fn check_privilege(access: &CallerAccess, nsid: &Nsid) -> Result<(), XrpcError> {
-    if access.scope == Scope::AppPass && is_privileged(nsid.as_str()) {
+    if access.scope == SessionScope::AppPass && is_privileged(nsid.as_str()) {
         return Err(bad_method());
     }
     Ok(())

@@ -2,7 +2,8 @@
 
 use super::sessions::{execute, login, refreshed, with_alice};
 use crate::account::testing::TestAccounts;
-use crate::account::{AppPasswordError, LoginError, Privilege, RefreshError, Scope, Session, TokenError};
+use crate::account::{AppPasswordError, LoginError, Privilege, RefreshError, Session, TokenError};
+use crate::session_scope::SessionScope;
 
 async fn made(test: &TestAccounts, alice: &Session, name: &str, privilege: Privilege) -> String {
     let account_id = alice.account.account_id;
@@ -21,8 +22,8 @@ async fn logged_in(test: &TestAccounts, secret: &str) -> Result<Session, LoginEr
 async fn an_app_password_lets_in_with_its_scope() {
     let (test, alice) = with_alice().await;
     for (name, privilege, scope) in [
-        ("phone", Privilege::Ordinary, Scope::AppPass),
-        ("chat", Privilege::Privileged, Scope::AppPassPrivileged),
+        ("phone", Privilege::Ordinary, SessionScope::AppPass),
+        ("chat", Privilege::Privileged, SessionScope::AppPassPrivileged),
     ] {
         let secret = made(&test, &alice, name, privilege).await;
         assert_eq!(

@@ -39,7 +39,7 @@ fn minted(header: &Value, change: &Value) -> String {
 
 #[test]
 fn tokens_are_those_of_the_reference_with_a_session() {
-    let access = tokens().issue_access(&did(), Scope::Access, "session", NOW);
+    let access = tokens().issue_access(&did(), SessionScope::Access, "session", NOW);
     assert_eq!(part(&access, 0), json!({"typ": "at+jwt", "alg": "HS256"}));
     assert_eq!(
         part(&access, 1),
@@ -61,11 +61,11 @@ fn tokens_are_those_of_the_reference_with_a_session() {
 
 #[test]
 fn what_is_issued_can_be_read() {
-    let access = tokens().issue_access(&did(), Scope::AppPass, "session", NOW);
+    let access = tokens().issue_access(&did(), SessionScope::AppPass, "session", NOW);
     let read = tokens().read_access(&access, NOW + ACCESS_SECONDS - 1).unwrap();
     assert_eq!(
         (read.scope, read.session_id.as_deref(), read.issued_at),
-        (Scope::AppPass, Some("session"), NOW)
+        (SessionScope::AppPass, Some("session"), NOW)
     );
     assert!(matches!(
         tokens().read_access(&access, NOW + ACCESS_SECONDS),
@@ -137,7 +137,7 @@ fn all_else_is_refused() {
         ),
         (minted(&good, &json!({"scope": "foo"})), "Bad token scope"),
         (
-            other_key.issue_access(&did(), Scope::Access, "s", NOW),
+            other_key.issue_access(&did(), SessionScope::Access, "s", NOW),
             "Token could not be verified",
         ),
         ("garbage".to_owned(), "Token could not be verified"),

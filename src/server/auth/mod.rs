@@ -8,7 +8,7 @@ mod admin;
 mod credential;
 mod header;
 
-pub use access::{Access, LegacyScope, OAuth, Status};
+pub use access::{Access, OAuth, Status};
 pub use admin::is_admin;
 pub use credential::{Credential, credential, guesses_admin_password};
 pub use header::Authorization;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use atproto_data::Did;
 use serde_json::json;
 
-use crate::account::{PreferenceAccess, Scope};
+use crate::account::PreferenceAccess;
 use crate::app::App;
-use crate::server::auth::LegacyScope;
 use crate::server::{Access, Auth, Method, Params, XrpcError, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 use crate::xrpc::proxy::{ask_as, is_for_others, method};
 use crate::xrpc::{Call, Caller};
 
@@ -16,7 +16,7 @@ const NSID: &str = "app.bsky.actor.getPreferences";
 
 pub(crate) const METHOD: Method<App> = Method::query(
     NSID,
-    Auth::AccessOrModerator(Access::STANDARD.or(LegacyScope::Takendown)),
+    Auth::AccessOrModerator(Access::STANDARD.or(SessionScope::Takendown)),
     |app, call| Box::pin(handle(app, call)),
 );
 
@@ -52,9 +52,9 @@ async fn account_of(app: &App, params: &Params) -> Result<i64, XrpcError> {
 }
 
 /// What a session may see of the preferences.
-pub(super) fn preference_access(scope: Scope) -> PreferenceAccess {
+pub(super) fn preference_access(scope: SessionScope) -> PreferenceAccess {
     match scope {
-        Scope::Access => PreferenceAccess::Full,
+        SessionScope::Access => PreferenceAccess::Full,
         _ => PreferenceAccess::Limited,
     }
 }

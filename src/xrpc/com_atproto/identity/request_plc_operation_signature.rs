@@ -2,8 +2,9 @@
 
 use crate::app::App;
 use crate::mail::Code;
-use crate::server::auth::{LegacyScope, OAuth};
+use crate::server::auth::OAuth;
 use crate::server::{Accepts, Access, Auth, Method};
+use crate::session_scope::SessionScope;
 use crate::xrpc::limits;
 use crate::xrpc::mailed_code::mail_code;
 
@@ -11,7 +12,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.identity.requestPlcOperationSignature",
     Auth::Access(
         Access::FULL
-            .or(LegacyScope::Takendown)
+            .or(SessionScope::Takendown)
             .oauth(OAuth::Scope("identity:*")),
     ),
     Accepts::Nothing,

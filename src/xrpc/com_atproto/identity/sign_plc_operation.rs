@@ -11,8 +11,9 @@ use serde_json::json;
 use crate::account::{PlcChanges, PlcOperationError};
 use crate::app::App;
 use crate::identity::PlcError;
-use crate::server::auth::{LegacyScope, OAuth};
+use crate::server::auth::OAuth;
 use crate::server::{Accepts, Access, Auth, Input, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Call;
 use crate::xrpc::mailed_code::token_error;
 
@@ -20,7 +21,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.identity.signPlcOperation",
     Auth::Access(
         Access::FULL
-            .or(LegacyScope::Takendown)
+            .or(SessionScope::Takendown)
             .oauth(OAuth::Scope("identity:*")),
     ),
     Accepts::Json(JSON_LIMIT),

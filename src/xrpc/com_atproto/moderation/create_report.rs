@@ -6,8 +6,8 @@ use atproto_data::Value;
 use atproto_data::json::to_vec;
 
 use crate::app::App;
-use crate::server::auth::LegacyScope;
 use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcResult};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Call;
 use crate::xrpc::proxy::send_json;
 
@@ -16,7 +16,7 @@ const NSID: &str = "com.atproto.moderation.createReport";
 pub(crate) const METHOD: Method<App> = Method::procedure(
     NSID,
     // Whoever is taken down may appeal.
-    Auth::Access(Access::STANDARD.or(LegacyScope::Takendown)),
+    Auth::Access(Access::STANDARD.or(SessionScope::Takendown)),
     Accepts::Json(JSON_LIMIT),
     |app, call| Box::pin(handle(app, call)),
 );

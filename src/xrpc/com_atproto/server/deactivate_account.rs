@@ -6,8 +6,9 @@ use atproto_data::syntax::Datetime;
 
 use crate::app::App;
 use crate::clock::datetime_micros;
-use crate::server::auth::{LegacyScope, OAuth};
+use crate::server::auth::OAuth;
 use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
 
@@ -15,7 +16,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.server.deactivateAccount",
     Auth::Access(
         Access::FULL
-            .or(LegacyScope::Takendown)
+            .or(SessionScope::Takendown)
             .oauth(OAuth::Scope("account:status?action=manage")),
     ),
     Accepts::Json(JSON_LIMIT),

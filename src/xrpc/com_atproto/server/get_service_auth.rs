@@ -5,16 +5,16 @@ use std::sync::Arc;
 use atproto_data::{Did, Nsid};
 use serde_json::json;
 
-use crate::account::{Access as CallerAccess, Scope};
+use crate::account::Access as CallerAccess;
 use crate::app::App;
 use crate::identity::service_auth::{is_privileged, is_protected};
-use crate::server::auth::LegacyScope;
 use crate::server::{Access, Auth, Method, XrpcError, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Call;
 
 pub(crate) const METHOD: Method<App> = Method::query(
     "com.atproto.server.getServiceAuth",
-    Auth::Access(Access::STANDARD.or(LegacyScope::Takendown)),
+    Auth::Access(Access::STANDARD.or(SessionScope::Takendown)),
     |app, call| Box::pin(handle(app, call)),
 );
 
@@ -69,9 +69,9 @@ fn is_service(aud: &str) -> bool {
 
 fn check_scope(caller: &CallerAccess, method: Option<&str>) -> Result<(), XrpcError> {
     match (caller.scope, method) {
-        (Scope::Takendown, Some(CREATE_ACCOUNT)) => Ok(()),
-        (Scope::Takendown, _) => Err(XrpcError::invalid_token("Bad token scope")),
-        (Scope::AppPass, Some(method)) if is_privileged(method) => Err(XrpcError::invalid_request(format!(
+        (SessionScope::Takendown, Some(CREATE_ACCOUNT)) => Ok(()),
+        (SessionScope::Takendown, _) => Err(XrpcError::invalid_token("Bad token scope")),
+        (SessionScope::AppPass, Some(method)) if is_privileged(method) => Err(XrpcError::invalid_request(format!(
             "insufficient access to request a service auth token for the following method: {method}"
         ))),
         _ => Ok(()),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::session_output::AccountOutput;
 use crate::app::App;
-use crate::server::auth::LegacyScope;
 use crate::server::{Access, Auth, Method, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Call;
 
 pub(crate) const METHOD: Method<App> = Method::query(
     "com.atproto.server.getSession",
-    Auth::Access(Access::STANDARD.or(LegacyScope::SignupQueued)),
+    Auth::Access(Access::STANDARD.or(SessionScope::SignupQueued)),
     |app, call| Box::pin(handle(app, call)),
 );
 

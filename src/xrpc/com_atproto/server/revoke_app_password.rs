@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::account::{Access as CallerAccess, Scope};
+use crate::account::Access as CallerAccess;
 use crate::app::App;
 use crate::server::auth::OAuth;
 use crate::server::{Accepts, Access, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 use crate::xrpc::Call;
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
@@ -31,5 +32,5 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 
 /// An app password may end itself, no other: a client that was given one must not lock out the rest.
 fn may_revoke(caller: &CallerAccess, name: &str) -> bool {
-    caller.scope == Scope::Access || caller.app_password.as_deref() == Some(name)
+    caller.scope == SessionScope::Access || caller.app_password.as_deref() == Some(name)
 }

@@ -4,13 +4,13 @@ use atproto_data::Did;
 
 use crate::account::Account;
 use crate::app::App;
-use crate::server::auth::LegacyScope;
 use crate::server::{Access, Auth, XrpcError};
+use crate::session_scope::SessionScope;
 use crate::xrpc::caller::Caller;
 use crate::xrpc::repo_error::not_active;
 
 /// How these methods look at their caller.
-pub(super) const READ_AUTH: Auth = Auth::OptionalAccessOrAdmin(Access::STANDARD.or(LegacyScope::Takendown));
+pub(super) const READ_AUTH: Auth = Auth::OptionalAccessOrAdmin(Access::STANDARD.or(SessionScope::Takendown));
 
 /// The account of a DID, if the caller may read its repo.
 pub(super) async fn readable_repo(app: &App, caller: &Caller, did: &Did) -> Result<Account, XrpcError> {

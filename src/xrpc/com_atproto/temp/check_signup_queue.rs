@@ -3,12 +3,13 @@
 use serde_json::json;
 
 use crate::app::App;
-use crate::server::auth::{LegacyScope, OAuth};
+use crate::server::auth::OAuth;
 use crate::server::{Access, Auth, Method, XrpcResult, respond};
+use crate::session_scope::SessionScope;
 
 pub(crate) const METHOD: Method<App> = Method::query(
     "com.atproto.temp.checkSignupQueue",
-    Auth::Access(Access::STANDARD.or(LegacyScope::SignupQueued).oauth(OAuth::Refused)),
+    Auth::Access(Access::STANDARD.or(SessionScope::SignupQueued).oauth(OAuth::Refused)),
     |_, _| Box::pin(std::future::ready(handle())),
 );
 

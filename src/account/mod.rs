@@ -49,7 +49,6 @@ use crate::identity::{DidDocuments, HandleRules, KeySealer, PlcDirectory};
 use crate::locks::Locks;
 use crate::mail::Mail;
 use crate::random::Random;
-use crate::session_scope::SessionScope;
 use crate::store::Store;
 
 pub use activation::{ActivateError, Activation};

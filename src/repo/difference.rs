@@ -132,7 +132,7 @@ pub(super) fn contents(
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
+    #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
     use std::collections::{HashMap, HashSet};
 

@@ -13,6 +13,7 @@ mod plc;
 mod process;
 mod relay;
 mod s3;
+#[expect(dead_code, reason = "the unit tests of mail use all of it")]
 #[path = "../../../src/mail/testing/smtp_sink.rs"]
 mod smtp_sink;
 mod subscription;

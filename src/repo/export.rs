@@ -14,6 +14,7 @@ use atproto_repo::car;
 use atproto_repo::mst::TreeItem;
 
 use super::load::{load_head, load_tree};
+use super::unsent::Export;
 use super::{LoadedRepo, RepoError, Repos, difference, gaps};
 use crate::store::Snapshot;
 
@@ -27,8 +28,7 @@ const REMEMBERED_CIDS: usize = 100_000;
 const MAX_DIFFERENCE_GAPS: usize = 256;
 
 /// A finished CAR.
-#[derive(Debug)]
-pub enum Car {
+pub(super) enum Car {
     /// A small one.
     Memory(Vec<u8>),
     /// A large one: a file that has no name any more, at its start, and its length in bytes.
@@ -40,8 +40,9 @@ impl Repos {
     /// commit, the tree's nodes around every key touched since, and the records there; or the whole repo if the log cannot tell.
     ///
     /// # Errors
-    /// [`RepoError::Busy`] if too many exports run, [`RepoError::NotFound`], or what the disk says.
-    pub async fn export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {
+    /// [`RepoError::Busy`] if there are too many exports, [`RepoError::NotFound`], or what the disk says.
+    pub async fn export(&self, repo_id: i64, since: Option<Tid>) -> Result<Export, RepoError> {
+        self.0.unsent.give_up_stalled();
         let place = Arc::clone(&self.0.export_queue).try_acquire_owned();
         let place = place.map_err(|_| RepoError::Busy)?;
         let turn = Arc::clone(&self.0.exports).acquire_owned().await;
@@ -49,10 +50,11 @@ impl Repos {
         let repos = self.clone();
         let task = tokio::task::spawn_blocking(move || {
             // Held until the work is done, also if nobody waits for it any more.
-            let _held = (place, turn);
-            repos.write_export(repo_id, since)
+            let _turn = turn;
+            (repos.write_export(repo_id, since), place)
         });
-        task.await.map_err(|_| RepoError::Aborted)?
+        let (car, place) = task.await.map_err(|_| RepoError::Aborted)?;
+        Ok(self.0.unsent.keep(car?, place, &self.0.clock))
     }
 
     fn write_export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {

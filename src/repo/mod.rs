@@ -27,6 +27,7 @@ mod status;
 mod subject_link;
 mod takedown;
 mod trees;
+mod unsent;
 mod write;
 
 use std::collections::BTreeSet;
@@ -45,7 +46,6 @@ use crate::store::Store;
 
 pub use collections::CollectionRepo;
 pub use error::{RecordError, RepoError};
-pub use export::Car;
 pub use import::{Import, ImportError};
 pub use load::LoadedRepo;
 pub use read::{ListQuery, RecordView};
@@ -53,11 +53,13 @@ pub use recent::RecentRecord;
 pub use record::{PreparedRecord, RecordSwap, RecordWrite, WriteAction};
 pub use status::{ListedRepo, RepoStatus};
 pub use takedown::ModeratedRecord;
+pub use unsent::Export;
 pub use write::{CommitInfo, Written};
 
 use import::Imports;
 use skeleton::SkeletonRule;
 use trees::TreeCache;
+use unsent::Unsent;
 
 /// Bits of a TID that name the clock: our share of them is drawn once per process.
 const CLOCK_IDS: u16 = 32;
@@ -67,7 +69,7 @@ const COLD_READS: usize = 2;
 
 /// Exports that run at a time.
 const EXPORTS: usize = 2;
-/// Exports that run or wait; beyond, clients are asked to come back.
+/// Exports that wait, run or are on their way; beyond, clients are asked to come back.
 const EXPORT_QUEUE: usize = 128;
 
 /// Which repo, and whose.
@@ -99,8 +101,9 @@ struct Inner {
     skeleton_rule: SkeletonRule,
     /// Bounds the snapshots that are open for exports.
     exports: Arc<Semaphore>,
-    /// Bounds how many exports wait.
+    /// Bounds how many exports there are.
     export_queue: Arc<Semaphore>,
+    unsent: Unsent,
     imports: Imports,
     /// Repos that were quarantined when they were loaded last.
     quarantined: Mutex<BTreeSet<i64>>,
@@ -133,6 +136,7 @@ impl Repos {
             skeleton_rule,
             exports: Arc::new(Semaphore::new(EXPORTS)),
             export_queue: Arc::new(Semaphore::new(EXPORT_QUEUE)),
+            unsent: Unsent::default(),
             quarantined: Mutex::default(),
             imports: Imports::new(),
         }))

@@ -9,10 +9,11 @@ use atproto_data::{Map, SigningKey, Tid, Value};
 use atproto_repo::car::CarReader;
 use atproto_repo::commit::UnsignedCommit;
 use atproto_repo::mst::Tree;
+use futures_util::TryStreamExt as _;
 use sqlx::Row as _;
 
 use super::skeleton::SkeletonRule;
-use super::{Car, PreparedRecord, RecordWrite, RepoError, RepoRef, Repos, WriteAction, Written};
+use super::{PreparedRecord, RecordWrite, RepoError, RepoRef, Repos, WriteAction, Written};
 use crate::clock::Clock as _;
 use crate::clock::fake::FakeClock;
 use crate::identity::KeySealer;
@@ -115,16 +116,9 @@ impl TestRepos {
 
     /// An export and its blocks.
     pub(super) async fn export(&self, repo: &RepoRef, since: Option<Tid>) -> Blocks {
-        match self.repos.export(repo.repo_id, since).await.unwrap() {
-            Car::Memory(bytes) => Blocks::read(&bytes),
-            Car::File(mut file, _) => {
-                let mut bytes = Vec::new();
-                tokio::io::AsyncReadExt::read_to_end(&mut file, &mut bytes)
-                    .await
-                    .unwrap();
-                Blocks::read(&bytes)
-            }
-        }
+        let pieces = self.repos.export(repo.repo_id, since).await.unwrap();
+        let pieces: Vec<bytes::Bytes> = pieces.try_collect().await.unwrap();
+        Blocks::read(&pieces.concat())
     }
 
     pub(super) async fn rev(&self, repo: &RepoRef) -> Tid {

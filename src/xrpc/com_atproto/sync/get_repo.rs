@@ -5,11 +5,9 @@ use std::sync::Arc;
 use atproto_data::{Did, Tid};
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
-use tokio_util::io::ReaderStream;
 
 use super::readable_repo::{READ_AUTH, readable_repo};
 use crate::app::App;
-use crate::repo::Car;
 use crate::server::{Method, XrpcResult, respond};
 use crate::xrpc::repo_error::read_error;
 use crate::xrpc::{Call, limits};
@@ -18,9 +16,6 @@ pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getRepo",
     Box::pin(handle(app, call))
 })
 .limited_apart(limits::GET_REPO);
-
-/// Bytes read from a spooled export at a time.
-const CHUNK_BYTES: usize = 64 << 10;
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;
@@ -31,15 +26,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 
 /// Streams a repo, or what is newer than a rev.
 pub(super) async fn export(app: &App, repo_id: i64, since: Option<Tid>) -> XrpcResult {
-    match app.repos.export(repo_id, since).await.map_err(read_error)? {
-        Car::Memory(bytes) => Ok(respond::car(bytes)),
-        Car::File(file, length) => {
-            let body = Body::from_stream(ReaderStream::with_capacity(file, CHUNK_BYTES));
-            let mut response = respond::car(body);
-            response
-                .headers_mut()
-                .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-            Ok(response)
-        }
-    }
+    let export = app.repos.export(repo_id, since).await.map_err(read_error)?;
+    let length = HeaderValue::from(export.length());
+    let mut response = respond::car(Body::from_stream(export));
+    response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    Ok(response)
 }

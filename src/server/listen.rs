@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{ServiceExt, service_fn};
 
+use super::linger::{LentStream, linger};
+
 /// So many connections are open at once; more wait in the kernel's queue. WebSockets do not count: whoever upgrades bounds them.
 const MAX_CONNECTIONS: usize = 10_000;
 /// A new connection must have sent the head of its first request by then.
@@ -103,6 +105,16 @@ impl Connection {
     async fn serve(self, stream: TcpStream) {
         // Without it small answers wait for the acknowledgement of the packet before them; it fails on dead sockets only.
         let _ = stream.set_nodelay(true);
+        let abort = self.abort.clone();
+        let (lent, mut returned) = LentStream::new(stream);
+        self.converse(lent).await;
+        if let Ok(stream) = returned.try_recv() {
+            abort.run_until_cancelled(linger(stream)).await;
+        }
+    }
+
+    /// Answers requests until one of both sides has had enough.
+    async fn converse(self, stream: LentStream) {
         let Self {
             peer,
             routers,
@@ -174,6 +186,7 @@ mod tests {
 
     use std::sync::Arc;
 
+    use axum::http::StatusCode;
     use axum::routing::{get, post};
     use futures_util::StreamExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -263,6 +276,28 @@ mod tests {
         let server = start(Router::new().route("/", post(async || "fine"))).await;
         let smuggled = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello!";
         assert!(exchange(server.address, smuggled).await.starts_with("HTTP/1.1 400 "));
+    }
+
+    #[tokio::test]
+    async fn whoever_reads_only_after_sending_all_gets_the_answer() {
+        let server = start(Router::new().route("/", post(async || (StatusCode::PAYLOAD_TOO_LARGE, "too much")))).await;
+        let body = vec![b'x'; 64 << 20];
+        let announced = format!("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", body.len());
+        let endless = format!(
+            "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
+            2 * body.len()
+        );
+        for head in [announced, endless] {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(
+                answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("too much"),
+                "{answer}"
+            );
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ pub mod health;
 pub mod input;
 pub mod lifecycle;
 pub mod limits;
+mod linger;
 pub mod listen;
 pub mod method;
 pub mod metrics;

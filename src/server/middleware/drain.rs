@@ -14,9 +14,11 @@ use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::timeout;
 
-/// The most bytes thrown away: a blob or a CAR that is a little too large, no more.
+/// The most bytes thrown away so that the connection goes on: a blob or a CAR that is a little too large, no more. Beyond, it ends, but not
+/// before the client has its answer (`linger`).
 const MAX_DRAINED: usize = 8 << 20;
 /// The longest time it may take.
 const MAX_TIME: Duration = Duration::from_secs(5);
@@ -34,9 +36,13 @@ pub(in crate::server) async fn drain<F: Future<Output = Response>>(
     let (back, mut returned) = oneshot::channel();
     let request = request.map(|body| Body::new(Lent { body, back: Some(back) }));
     let mut response = rest(request).await;
-    if let Ok(unread) = returned.try_recv()
-        && (is_waiting || !is_drained(unread).await)
-    {
+    let ends = match returned.try_recv() {
+        Ok(unread) => is_waiting || !is_drained(unread).await,
+        // Somebody still has it, and will not read to its end what was answered already.
+        Err(TryRecvError::Empty) => true,
+        Err(TryRecvError::Closed) => false,
+    };
+    if ends {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -137,7 +137,10 @@ where
                 _ = ticks.tick() => {}
                 () = stop.cancelled() => return,
             }
-            let outcome = work(Arc::clone(&app)).await;
+            // What it began in the database is done or rolled back as a whole; the next start goes on from there.
+            let Some(outcome) = stop.run_until_cancelled(work(Arc::clone(&app))).await else {
+                return;
+            };
             metrics::JOB_RUNS.increment([name, if outcome.is_ok() { "ok" } else { "failed" }]);
             if let Err(error) = outcome {
                 tracing::warn!(job = name, error, "a job failed");

@@ -14,15 +14,11 @@ pub(super) async fn watch(app: Arc<App>) {
     watch_disks(&app);
     app.watch_database().await;
     app.update_conditions();
-    let ask = async {
-        if app.conditions().holds(Condition::Plc) {
-            app.plc().probe().await;
-        }
-        app.blobs.probe(Probe::Failed).await;
-        app.appview.probe().await;
-    };
-    // The end of the server does not wait for services that do not answer.
-    app.stopping().run_until_cancelled(ask).await;
+    if app.conditions().holds(Condition::Plc) {
+        app.plc().probe().await;
+    }
+    app.blobs.probe(Probe::Failed).await;
+    app.appview.probe().await;
 }
 
 fn watch_disks(app: &App) {
@@ -45,7 +41,7 @@ fn watch_disks(app: &App) {
 
 /// Asks services that are asked seldom whether they are there.
 pub(super) async fn probe(app: Arc<App>) {
-    app.stopping().run_until_cancelled(app.blobs.probe(Probe::Always)).await;
+    app.blobs.probe(Probe::Always).await;
 }
 
 /// Counts what waits to be done.

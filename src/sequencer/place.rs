@@ -2,6 +2,7 @@
 //!
 //! A server that is restored from an old backup can therefore never issue a number that a relay has already seen.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use atproto_repo::frame::EventBody;
@@ -12,24 +13,36 @@ use crate::clock::{Clock, rfc3339_millis};
 use crate::observe::metrics;
 use crate::store::{Sequence, SequencedEvent};
 
+/// More than a group of writes has events.
+const MAX_PLACED: usize = 4_096;
+
 pub(super) struct Placer {
     last: i64,
     clock: Arc<dyn Clock>,
     live: Arc<Live>,
+    /// Seq and kind of events that are not durable yet, or never will be.
+    placed: VecDeque<(i64, &'static str)>,
 }
 
 impl Placer {
     pub(super) fn new(last: i64, clock: Arc<dyn Clock>, live: Arc<Live>) -> Placer {
-        Placer { last, clock, live }
+        Placer {
+            last,
+            clock,
+            live,
+            placed: VecDeque::new(),
+        }
     }
 }
 
 impl Sequence for Placer {
     fn place(&mut self, event: &EventBody) -> SequencedEvent {
-        let kind = event.kind().trim_start_matches('#');
-        metrics::FIREHOSE_EVENTS.increment([kind]);
         let time = self.clock.now_micros();
         self.last = time.max(self.last + 1);
+        if self.placed.len() == MAX_PLACED {
+            self.placed.pop_front();
+        }
+        self.placed.push_back((self.last, event.kind().trim_start_matches('#')));
         let frame = event.frame(self.last, &rfc3339_millis(time));
         SequencedEvent {
             seq: self.last,
@@ -39,6 +52,11 @@ impl Sequence for Placer {
     }
 
     fn publish(&mut self, events: Vec<SequencedEvent>) {
+        for (seq, kind) in self.placed.drain(..) {
+            if events.binary_search_by_key(&seq, |event| event.seq).is_ok() {
+                metrics::FIREHOSE_EVENTS.increment([kind]);
+            }
+        }
         self.live.publish(events);
     }
 }

@@ -4,6 +4,7 @@
 //! read (docs/adr/0002-sqlite-without-a-hop.md).
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::FromSql;
@@ -125,25 +126,38 @@ impl Store {
 }
 
 /// Connections for look-ups, one per core: more could not read at a time.
-pub(super) struct LookUps(Vec<Mutex<Option<Connection>>>);
+pub(super) struct LookUps {
+    connections: Vec<Mutex<Option<Connection>>>,
+    /// How often all were busy.
+    waits: AtomicUsize,
+}
 
 impl LookUps {
     /// Opens the connections to an existing database.
     pub(super) fn open(path: &Path) -> Result<LookUps, StoreError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let connections = (0..cores).map(|_| Ok(Mutex::new(Some(open(path)?))));
-        Ok(LookUps(connections.collect::<Result<_, StoreError>>()?))
+        Ok(LookUps {
+            connections: connections.collect::<Result<_, StoreError>>()?,
+            waits: AtomicUsize::new(0),
+        })
     }
 
-    /// A free connection, or the first one as soon as it is free.
+    /// A free connection, or one as soon as it is free: not the same one for all who wait.
     fn connection(&self) -> MutexGuard<'_, Option<Connection>> {
-        let free = self.0.iter().find_map(|connection| connection.try_lock().ok());
-        free.unwrap_or_else(|| lock(&self.0[0]))
+        let free = self
+            .connections
+            .iter()
+            .find_map(|connection| connection.try_lock().ok());
+        free.unwrap_or_else(|| {
+            let next = self.waits.fetch_add(1, Ordering::Relaxed) % self.connections.len();
+            lock(&self.connections[next])
+        })
     }
 
     /// Closes the connections; look-ups fail from now on.
     pub(super) fn close(&self) {
-        for connection in &self.0 {
+        for connection in &self.connections {
             lock(connection).take();
         }
     }

@@ -3,6 +3,7 @@
 use atproto_data::Cid;
 use serde_json::{Value, json};
 
+use crate::firehose::StreamVerifier;
 use crate::harness::{cid_of, create_write, vector_file};
 use crate::repo_car::verify_repo;
 use crate::untouched::{Untouched, assert_refused};
@@ -262,4 +263,20 @@ async fn writes_are_applied_as_a_whole_or_not_at_all() {
         "writes that are no list",
     );
     untouched.assert(&app).await;
+}
+
+#[tokio::test]
+async fn batches_that_change_nothing_make_valid_commits() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    alice.create(NOTE, "here", &json!({"text": "x"})).await;
+    let delete = json!({"$type": "com.atproto.repo.applyWrites#delete", "collection": NOTE, "rkey": "a"});
+    for writes in [vec![], vec![create_write(NOTE, "a", &json!({"text": "a"})), delete]] {
+        let before = alice.head().await;
+        alice.apply(&writes).await.ok();
+        assert_ne!(alice.head().await, before);
+    }
+    let mut verifier = StreamVerifier::new(&app.plc);
+    verifier.read_up_to(&mut app.firehose(Some(0)).await, &alice).await;
+    assert_eq!(verifier.repos[&alice.did].records.len(), 1);
 }

@@ -15,7 +15,7 @@ use crate::jobs;
 use crate::observe::{Disk, metrics};
 use crate::server::health::Phase;
 use crate::server::router::{self, RequestIds};
-use crate::server::{self, lifecycle, listen};
+use crate::server::{self, lifecycle, listen, open_files};
 use crate::{store, web, xrpc};
 
 pub(super) async fn run() -> Outcome {
@@ -27,6 +27,9 @@ pub(super) async fn run() -> Outcome {
 /// Runs a server until it is told to stop; `ready` gets its address when it listens.
 pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outcome {
     report(&config);
+    if let Err(error) = open_files::raise_limit() {
+        tracing::warn!(%error, "the number of open files stays as low as it is");
+    }
     let listener = TcpListener::bind((config.service.bind_address, config.service.port)).await?;
     config.service.listens_on(listener.local_addr()?.port());
     let url = format!("http://localhost:{}", config.service.port);

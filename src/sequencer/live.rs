@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::watch;
 
+use super::log::PAGE_BYTES;
 use crate::store::SequencedEvent;
 
 /// The position of a subscriber that still reads the log: it counts as no lag.
@@ -72,14 +73,21 @@ impl Live {
         self.newest.send_replace(last);
     }
 
-    /// Up to `max` events after a cursor.
+    /// Up to `max` events after a cursor; fewer if their frames are large, for a slow subscriber keeps them in memory while it reads.
     pub(super) fn after(&self, cursor: i64, max: usize) -> Window {
         let buffer = self.lock();
         if cursor < buffer.floor {
             return Window::Older;
         }
         let start = buffer.events.partition_point(|event| event.seq <= cursor);
-        Window::Events(buffer.events.range(start..).take(max).cloned().collect())
+        let mut bytes = 0;
+        let within_page = |event: &&SequencedEvent| {
+            let begins_within = bytes < PAGE_BYTES;
+            bytes += event.frame.len();
+            begins_within
+        };
+        let page = buffer.events.range(start..).take(max).take_while(within_page);
+        Window::Events(page.cloned().collect())
     }
 
     /// Removes events that are to be told to nobody any more. `seqs` in ascending order.
@@ -156,5 +164,20 @@ mod tests {
         assert_eq!(live.lock().bytes, 30);
         live.publish(vec![event(6)]);
         assert_eq!(seqs(4), [5, 6]);
+    }
+
+    #[test]
+    fn a_page_ends_when_its_frames_are_large() {
+        let live = Live::new(0, 100);
+        let large = |seq| SequencedEvent {
+            frame: vec![0; PAGE_BYTES / 2].into(),
+            ..event(seq)
+        };
+        live.publish((1..=9).map(large).collect());
+        let count = |cursor| match live.after(cursor, 10) {
+            Window::Events(events) => events.len(),
+            Window::Older => 0,
+        };
+        assert_eq!([0, 4, 8, 9].map(count), [2, 2, 1, 0]);
     }
 }

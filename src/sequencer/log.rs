@@ -7,7 +7,7 @@ use sqlx::{Row as _, SqliteConnection};
 use crate::store::{SequencedEvent, StoreError};
 
 /// Bytes of frames after which a page ends: a thousand subscribers may each hold one.
-const PAGE_BYTES: usize = 512 << 10;
+pub(super) const PAGE_BYTES: usize = 512 << 10;
 
 /// How far the log reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,7 @@ mod linger;
 pub mod listen;
 pub mod method;
 pub mod metrics;
+pub mod open_files;
 pub mod params;
 pub mod respond;
 pub mod router;

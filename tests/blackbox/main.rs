@@ -19,6 +19,7 @@ mod bucket;
 mod command_line;
 mod crash;
 mod creation;
+mod crowd;
 mod damage;
 mod difference;
 mod doctor;

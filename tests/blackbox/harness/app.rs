@@ -54,6 +54,12 @@ impl TestApp {
         TestApp::start_by(&launcher, Plc::start().await, own).await
     }
 
+    /// A server that starts with fewer files than a thousand connections need, and may have more.
+    pub(crate) async fn start_with_few_open_files() -> TestApp {
+        let few = "ulimit -Sn 256; exec \"$@\"";
+        TestApp::start_by(&["/bin/sh", "-c", few, "sh"], Plc::start().await, &[]).await
+    }
+
     /// A server that another command starts, if there is one.
     async fn start_by(launcher: &[&str], plc: Plc, own: &[(&str, &str)]) -> TestApp {
         let directory = tempfile::tempdir().unwrap();

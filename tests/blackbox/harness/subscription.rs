@@ -53,7 +53,17 @@ impl Firehose {
         self.next().await.expect("the firehose goes on")
     }
 
-    async fn next_bytes(&mut self) -> Option<Vec<u8>> {
+    /// Waits for the ping with which the server tells, before anything else, that a subscription from now on has begun.
+    pub(crate) async fn begun(&mut self) {
+        let first = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+        assert!(matches!(
+            first.expect("a ping comes in time"),
+            Some(Ok(Message::Ping(_)))
+        ));
+    }
+
+    /// The next frame as it came; nothing once the connection has ended.
+    pub(crate) async fn next_bytes(&mut self) -> Option<Vec<u8>> {
         loop {
             let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
             match message.expect("an event comes in time")? {

@@ -52,6 +52,8 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     };
     Ok(upgrade
         .max_message_size(MAX_INCOMING_BYTES)
+        // Each connection has a buffer of this size, which is filled with zeros whenever it is listened to.
+        .read_buffer_size(MAX_INCOMING_BYTES)
         .on_upgrade(serve)
         .into_response())
 }

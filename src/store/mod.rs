@@ -5,6 +5,8 @@
 
 mod blob_rows;
 mod error;
+#[cfg(test)]
+mod every_statement;
 mod group;
 mod inspect;
 mod leave;

@@ -2,18 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use atproto_repo::frame::EventBody;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::open::DATABASE_FILE;
 use super::{Database, Sequence, SequencedEvent, Store, StoreSettings};
 
 /// A store and what was published through it.
 pub(crate) struct TestStore {
     pub(crate) store: Store,
     published: Arc<Mutex<Vec<SequencedEvent>>>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl TestStore {
@@ -34,13 +36,18 @@ impl TestStore {
         TestStore {
             store,
             published,
-            _directory: directory,
+            directory,
         }
     }
 
     /// The events that subscribers have been told of, in order.
     pub(crate) fn published(&self) -> Vec<SequencedEvent> {
         self.published.lock().unwrap().clone()
+    }
+
+    /// The database file.
+    pub(crate) fn file(&self) -> PathBuf {
+        self.directory.path().join(DATABASE_FILE)
     }
 
     /// Fails if SQLite would read a whole table for a statement.

@@ -99,11 +99,20 @@ async fn invites_are_made() {
     let mut input = app.sign_up("alice").await;
     input["inviteCode"] = json!(code);
     app.api.procedure("com.atproto.server.createAccount", &input).await.ok();
-    let wrong = pds(&["invite", "create", "--url", &url, "--admin-password", "wrong"]);
+    let mut wrong = Command::new(env!("CARGO_BIN_EXE_pds"));
+    let wrong = wrong.args(["invite", "create", "--url", &url]).env_clear();
+    let wrong = wrong.env("PDS_ADMIN_PASSWORD", "wrong").output().unwrap();
     assert_eq!(wrong.status.code(), Some(4));
     let error = String::from_utf8(wrong.stderr).unwrap();
     assert!(error.contains("401"), "{error}");
     assert!(!error.contains("wrong\n") && !error.contains(ADMIN_PASSWORD), "{error}");
+    // Where nobody can be asked, no password is no password.
+    let mut unset = Command::new(env!("CARGO_BIN_EXE_pds"));
+    let unset = unset
+        .args(["invite", "create", "--url", &url])
+        .env_clear()
+        .stdin(Stdio::null());
+    assert_eq!(unset.output().unwrap().status.code(), Some(4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

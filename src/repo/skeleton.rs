@@ -126,11 +126,15 @@ impl Repos {
         }
     }
 
-    /// Keeps a repo that was written in the cache: of a tree that takes more than its share, the skeleton.
-    pub(super) fn keep_written(&self, repo_id: i64, mut repo: LoadedRepo) {
+    /// Keeps a repo that a write used in the cache: of a tree that takes more than its share, the skeleton.
+    pub(super) fn keep_written(&self, repo_id: i64, mut repo: Arc<LoadedRepo>) {
         if repo.is_skeleton_stored && !self.0.trees.is_within_share(&repo) {
-            repo.tree = repo.tree.cut(self.0.skeleton_rule.layer);
+            let tree = repo.tree.cut(self.0.skeleton_rule.layer);
+            repo = Arc::new(LoadedRepo {
+                tree,
+                ..LoadedRepo::clone(&repo)
+            });
         }
-        self.0.trees.keep(repo_id, Arc::new(repo));
+        self.0.trees.keep(repo_id, repo);
     }
 }

@@ -95,7 +95,7 @@ impl Repos {
         let operations = operations(&writes, &old.tree);
         // What changes nothing succeeds whatever `swapCommit` says, as in the reference: a write that is sent again succeeds again.
         if !writes.is_empty() && operations.as_ref().is_ok_and(Vec::is_empty) {
-            self.0.trees.keep(repo.repo_id, old);
+            self.keep_written(repo.repo_id, old);
             return Ok(Written { commit: None });
         }
         if swap_commit.is_some_and(|expected| expected != old.commit_cid) {
@@ -118,7 +118,7 @@ impl Repos {
             self.forget(repo.repo_id);
             return Err(error.into());
         }
-        self.keep_written(repo.repo_id, new);
+        self.keep_written(repo.repo_id, Arc::new(new));
         Ok(Written { commit: Some(info) })
     }
 

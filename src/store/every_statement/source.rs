@@ -165,15 +165,12 @@ impl<'f> Texts<'f> {
         let mut whole = pieces.next()?.to_owned();
         for piece in pieces {
             let (name, rest) = piece.split_once('}')?;
-            match name {
-                "" => {
-                    let number = whole.matches('$').count() + 1;
-                    whole.push('$');
-                    whole += &number.to_string();
-                }
-                _ => whole += &self.defined(file, name)?,
-            }
-            whole += rest;
+            let filling = match name {
+                "" => format!("${}", whole.matches('$').count() + 1),
+                _ => self.defined(file, name)?,
+            };
+            whole.push_str(&filling);
+            whole.push_str(rest);
         }
         Some((whole, after + 1))
     }

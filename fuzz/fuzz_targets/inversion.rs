@@ -43,7 +43,9 @@ fuzz_target!(|input: (Vec<u8>, Vec<u8>, u8, u16, u8)| {
         });
     }
     let new = old.apply(&operations).expect("the operations fit");
-    let covering = new.covering_blocks(operations.iter().map(|operation| &operation.key)).expect("the tree is whole");
+    let covering = new
+        .covering_blocks(operations.iter().map(|operation| &operation.key))
+        .expect("the tree is whole");
     let mut blocks: HashMap<Cid, Vec<u8>> = covering
         .iter()
         .map(|block| (*block.cid, block.bytes.to_vec()))

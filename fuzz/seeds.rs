@@ -42,7 +42,7 @@ fn repo_seeds() -> Result<Vec<Seed>, Box<dyn Error>> {
         rev: Tid::from_parts(3, 3),
     };
     let commit = commit.sign(&SigningKey::from_bytes(Curve::K256, &[7; 32])?);
-    let covering = tree.covering_blocks(keys.first());
+    let covering = tree.covering_blocks(keys.first())?;
     let mut car = Vec::new();
     write_header(&mut car, Some(&commit.cid));
     write_block(&mut car, &commit.cid, &commit.bytes);

@@ -204,7 +204,7 @@ mod tests {
         let head = test.rev(&repo).await;
 
         let count = async |since| test.export(&repo, Some(since)).await.blocks.len();
-        assert_eq!(count(head).await, 1, "the commit alone");
+        assert_eq!(count(head).await, 2, "the commit and the root of its tree");
         assert_eq!(count(genesis).await, whole, "every record is newer");
         for unknown in [
             genesis.as_u64() - 1_024,

@@ -105,10 +105,8 @@ pub(super) fn load_tree(
     }
     repo.tree = tree_of_records(snapshot, repo_id, rule)?;
     if repo.tree.root() != commit.data {
-        return Err(damaged(
-            repo_id,
-            &"the records do not give the tree that the head names",
-        ));
+        let error = format!("the records of {} do not give the tree that the head names", repo.did);
+        return Err(damaged(repo_id, &error));
     }
     Ok(())
 }

@@ -86,11 +86,6 @@ impl Stage {
                 "server.reserveSigningKey",
                 json!({"did": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}),
             ),
-            (
-                By::Nobody,
-                "server.requestPasswordReset",
-                json!({"email": "alice@mail.example.com"}),
-            ),
             (By::AliceRefreshing, "server.refreshSession", none.clone()),
             (By::AliceRefreshing, "server.deleteSession", none.clone()),
             (By::Alice, "server.createAppPassword", json!({"name": "tablet"})),

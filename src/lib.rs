@@ -5,6 +5,7 @@ pub mod app;
 pub mod appview;
 mod backoff;
 pub mod blob;
+mod causes;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use super::{BlobContent, BlobStoreError};
+use crate::causes::causes;
 use crate::observe::{CallOutcome, Condition, Conditions, Service, UpstreamCall};
 
 /// Larger blobs go up in parts of this size: S3 wants 5 MiB at least.
@@ -247,14 +248,8 @@ impl From<BucketError> for io::Error {
 
 /// Whether a request failed because nothing came.
 fn is_timeout(error: &Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<HttpError>() {
-            return error.kind() == HttpErrorKind::Timeout;
-        }
-        cause = error.source();
-    }
-    false
+    let http = causes(error).find_map(|cause| cause.downcast_ref::<HttpError>());
+    http.is_some_and(|error| error.kind() == HttpErrorKind::Timeout)
 }
 
 /// The next bytes of a file, as many as a part has, fewer at its end.

@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind};
 
 use rustix::io::Errno;
 
+use crate::causes::causes;
+
 /// What keeps a write from becoming durable. Whoever finds one among the causes of an error answers "try again later".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
@@ -25,17 +27,10 @@ pub enum Unwritable {
 impl Unwritable {
     /// The first of these among an error and its causes.
     pub fn among(error: &(dyn Error + 'static)) -> Option<Unwritable> {
-        let mut cause = Some(error);
-        while let Some(error) = cause {
-            if let Some(reason) = error.downcast_ref::<Unwritable>() {
-                return Some(*reason);
-            }
-            if let Some(reason) = error.downcast_ref::<io::Error>().and_then(Unwritable::of) {
-                return Some(reason);
-            }
-            cause = error.source();
-        }
-        None
+        causes(error).find_map(|cause| {
+            let named = cause.downcast_ref::<Unwritable>().copied();
+            named.or_else(|| cause.downcast_ref::<io::Error>().and_then(Unwritable::of))
+        })
     }
 
     fn of(error: &io::Error) -> Option<Unwritable> {

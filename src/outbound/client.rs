@@ -13,6 +13,7 @@ use super::builder::client_builder;
 use super::checked_names::CheckedNames;
 use super::dns::Dns;
 use super::target::{self, Reach, Refusal};
+use crate::causes::causes;
 use crate::observe::{CallOutcome, Service, UpstreamCall};
 
 /// How long a host may take to open a connection, TLS included.
@@ -192,12 +193,5 @@ fn failure(error: &reqwest::Error) -> FetchError {
 
 /// The refusal of an address when connecting, which the client wraps several times.
 fn refusal(error: &(dyn Error + 'static)) -> Option<Refusal> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(refusal) = error.downcast_ref::<Refusal>() {
-            return Some(*refusal);
-        }
-        cause = error.source();
-    }
-    None
+    causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()).copied()
 }

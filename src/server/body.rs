@@ -10,6 +10,7 @@ use super::error::XrpcError;
 use super::input::Input;
 use super::method::Accepts;
 use super::middleware::pace::TooSlow;
+use crate::causes::causes;
 
 const JSON: &str = "application/json";
 
@@ -153,17 +154,15 @@ enum Fault {
 }
 
 fn fault_of(error: &(dyn Error + 'static)) -> Option<Fault> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return Some(Fault::TooLarge);
+    causes(error).find_map(|cause| {
+        if cause.is::<LengthLimitError>() {
+            Some(Fault::TooLarge)
+        } else if cause.is::<TooSlow>() {
+            Some(Fault::TooSlow)
+        } else {
+            None
         }
-        if error.is::<TooSlow>() {
-            return Some(Fault::TooSlow);
-        }
-        cause = error.source();
-    }
-    None
+    })
 }
 
 /// The type and subtype of the `Content-Type` header.

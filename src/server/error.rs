@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::respond;
+use crate::causes::in_one_line;
 use crate::observe::Unwritable;
 
 /// What every handler answers.
@@ -145,10 +146,10 @@ impl XrpcError {
     /// request's span (which carries the request id); the caller learns nothing of it.
     pub fn internal(cause: &(dyn Error + 'static)) -> Self {
         if let Some(reason) = Unwritable::among(cause) {
-            tracing::warn!(cause = chain(cause), "a write is refused");
+            tracing::warn!(cause = in_one_line(cause), "a write is refused");
             return Self::not_enough_resources(format!("Nothing can be written because {reason}, try again later"));
         }
-        tracing::error!(cause = chain(cause), "internal error");
+        tracing::error!(cause = in_one_line(cause), "internal error");
         Self::internal_silent()
     }
 
@@ -207,18 +208,6 @@ impl IntoResponse for XrpcError {
     }
 }
 
-/// An error and all its sources in one line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
@@ -259,13 +248,5 @@ mod tests {
             error.message,
             "Nothing can be written because the disk is full, try again later"
         );
-    }
-
-    #[test]
-    fn a_chain_names_every_cause() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("outer")]
-        struct Outer(#[source] std::io::Error);
-        assert_eq!(chain(&Outer(std::io::Error::other("inner"))), "outer: inner");
     }
 }

@@ -3,8 +3,9 @@
 use reqwest::StatusCode;
 
 use super::Finding;
-use super::server::{self, client, firehose, reason};
+use super::server::{client, firehose};
 use crate::app::mail_settings;
+use crate::causes::in_one_line;
 use crate::config::Config;
 use crate::crawl::Relay;
 use crate::mail::check::try_login;
@@ -54,7 +55,7 @@ pub(super) async fn look_at_public_name(config: &Config, findings: &mut Vec<Find
             format!("{url} answers {}", answer.status()),
             DNS_ADVICE,
         )),
-        Err(error) => findings.push(Finding::failed("public name", reason(&error), DNS_ADVICE)),
+        Err(error) => findings.push(Finding::failed("public name", in_one_line(&error), DNS_ADVICE)),
     }
     if url.starts_with("https://") {
         for domain in &config.identity.service_handle_domains {
@@ -65,7 +66,7 @@ pub(super) async fn look_at_public_name(config: &Config, findings: &mut Vec<Find
                     Finding::ok("handles", format!("{host} is reached"))
                 }
                 Ok(answer) => Finding::failed("handles", format!("{host} answers {}", answer.status()), DNS_ADVICE),
-                Err(error) => Finding::failed("handles", reason(&error), DNS_ADVICE),
+                Err(error) => Finding::failed("handles", in_one_line(&error), DNS_ADVICE),
             });
         }
     }
@@ -74,9 +75,12 @@ pub(super) async fn look_at_public_name(config: &Config, findings: &mut Vec<Find
 
 /// The services of others. Nothing is changed there, and no mail is sent.
 pub(super) async fn look_at_services(config: &Config, findings: &mut Vec<Finding>) -> super::Outcome {
-    findings.push(reached("PLC directory", &format!("{}/_health", config.identity.plc_url)).await?);
+    let http = client()?;
+    let plc = format!("{}/_health", config.identity.plc_url);
+    findings.push(reached(&http, "PLC directory", &plc).await);
     if let Some(appview) = &config.appview.service {
-        findings.push(reached("AppView", &format!("{}/xrpc/_health", appview.url)).await?);
+        let health = format!("{}/xrpc/_health", appview.url);
+        findings.push(reached(&http, "AppView", &health).await);
     }
     for relay in Relay::all(&config.crawlers.relays)? {
         let status = relay.host_status(&config.service.hostname).await;
@@ -109,12 +113,12 @@ pub(super) async fn look_at_services(config: &Config, findings: &mut Vec<Finding
 }
 
 /// Whatever it answers, it is there.
-async fn reached(check: &'static str, url: &str) -> reqwest::Result<Finding> {
-    Ok(match server::client()?.get(url).send().await {
+async fn reached(http: &reqwest::Client, check: &'static str, url: &str) -> Finding {
+    match http.get(url).send().await {
         Ok(answer) if answer.status().is_server_error() => {
             Finding::failed(check, format!("{url} answers {}", answer.status()), WAY_OUT)
         }
         Ok(_) => Finding::ok(check, url),
-        Err(error) => Finding::failed(check, reason(&error), WAY_OUT),
-    })
+        Err(error) => Finding::failed(check, in_one_line(&error), WAY_OUT),
+    }
 }

@@ -6,7 +6,9 @@ use reqwest::{StatusCode, header};
 use serde_json::Value;
 
 use super::Finding;
+use crate::causes::in_one_line;
 use crate::clock::{Clock as _, SystemClock};
+use crate::outbound::client_builder;
 
 /// No answer takes longer.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -18,9 +20,8 @@ const PROXY_ADVICE: &str = "Something between here and the server answers in its
 
 /// A client that follows no redirect and knows no proxy.
 pub(super) fn client() -> reqwest::Result<reqwest::Client> {
-    let builder = reqwest::Client::builder().no_proxy().timeout(TIMEOUT);
     // WebSockets begin as HTTP/1.1.
-    builder.redirect(reqwest::redirect::Policy::none()).http1_only().build()
+    client_builder().timeout(TIMEOUT).http1_only().build()
 }
 
 /// Waits until something answers at `url`, for no longer than `patience`.
@@ -41,7 +42,7 @@ pub(super) async fn look_at(url: &str, password: Option<&str>, findings: &mut Ve
     let http = client()?;
     if let Err(error) = http.get(format!("{url}/livez")).send().await {
         let advice = "Does it run? Its log says why not. Is this its address?";
-        findings.push(Finding::failed("alive", reason(&error), advice));
+        findings.push(Finding::failed("alive", in_one_line(&error), advice));
         return Ok(());
     }
     findings.push(Finding::ok("alive", url));
@@ -155,15 +156,4 @@ async fn json(http: &reqwest::Client, url: &str, host: Option<&str>) -> reqwest:
     let status = answer.status();
     let body = answer.bytes().await?;
     Ok(serde_json::from_slice(&body).unwrap_or_else(|_| Value::String(format!("status {status}"))))
-}
-
-/// Why there was no answer, with its causes.
-pub(super) fn reason(error: &reqwest::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -20,6 +20,11 @@ pub(crate) struct Waits {
     pub(crate) longest: Duration,
 }
 
+/// The first wait doubled so many times, at most the longest.
+pub(crate) fn doubled(first: Duration, times: u32, longest: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
+}
+
 /// Wrong tries by key. Nobody is ever refused: right or wrong, a try only waits.
 pub(crate) struct Backoff {
     waits: Waits,
@@ -53,8 +58,7 @@ impl Backoff {
 
     fn wait(&self, tries: u32) -> Option<Duration> {
         let beyond = tries.checked_sub(self.waits.free)?.checked_sub(1)?;
-        let factor = 2_u32.checked_pow(beyond).unwrap_or(u32::MAX);
-        Some(self.waits.first.saturating_mul(factor).min(self.waits.longest))
+        Some(doubled(self.waits.first, beyond, self.waits.longest))
     }
 }
 

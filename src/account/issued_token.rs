@@ -1,15 +1,18 @@
 //! Making codes and mailing them, without flooding anybody.
 
+use std::time::Duration;
+
 use sqlx::{Row as _, SqliteConnection};
 
 use super::email_token::{EmailTokenHash, EmailTokens, LIFETIME};
 use super::{Account, Accounts, MICROS_PER_SECOND};
+use crate::backoff::doubled;
 use crate::mail::{Code, Language, MailKind, OutgoingMail};
 use crate::store::StoreError;
 
-/// How long after a letter that anybody may ask for the next one is sent, in µs; twice as long after each that leads to nothing, at most
+/// How long after a letter that anybody may ask for the next one is sent; twice as long after each that leads to nothing, at most
 /// as long as a code is good: so whoever asks has a good code in their letters, or gets one.
-const FIRST_PAUSE: i64 = 60 * MICROS_PER_SECOND;
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
 /// After this time, in µs, letters that led to nothing are forgotten.
 const FORGOTTEN_AFTER: i64 = 24 * 60 * 60 * MICROS_PER_SECOND;
 
@@ -140,13 +143,13 @@ impl IssuedToken {
         if passed >= FORGOTTEN_AFTER {
             return Ok(Some(1));
         }
-        Ok((passed >= pause_after(letters)).then(|| letters.saturating_add(1)))
+        let has_passed = u128::try_from(passed).is_ok_and(|passed| passed >= pause_after(letters).as_micros());
+        Ok(has_passed.then(|| letters.saturating_add(1)))
     }
 }
 
-/// How long to wait after so many letters that led to nothing, in µs.
-fn pause_after(letters: i64) -> i64 {
-    let doubled = u32::try_from(letters.saturating_sub(1)).ok();
-    let factor = doubled.and_then(|doubled| 2_i64.checked_pow(doubled));
-    FIRST_PAUSE.saturating_mul(factor.unwrap_or(i64::MAX)).min(LIFETIME)
+/// How long to wait after so many letters that led to nothing.
+fn pause_after(letters: i64) -> Duration {
+    let times = u32::try_from(letters.saturating_sub(1)).unwrap_or(u32::MAX);
+    doubled(FIRST_PAUSE, times, Duration::from_micros(LIFETIME.unsigned_abs()))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::RelayError;
+use crate::backoff::doubled;
 use crate::clock::Clock;
 use crate::observe::metrics;
 use crate::random::{self, Random};
@@ -62,9 +63,8 @@ fn pause(error: &RelayError, failures_before: u32, random: &dyn Random) -> Durat
         RelayError::Unavailable { retry_after, .. } => (FIRST_RETRY, LAST_RETRY, retry_after),
         RelayError::Refused { retry_after, .. } => (FIRST_RETRY_REFUSED, LAST_RETRY_REFUSED, retry_after),
     };
-    let doubled = first.saturating_mul(2_u32.saturating_pow(failures_before));
     let wanted = wanted.unwrap_or_default().min(LAST_RETRY_REFUSED);
-    let pause = last.min(doubled).max(wanted);
+    let pause = doubled(first, failures_before, last).max(wanted);
     pause + (pause / 4).mul_f64(f64::from(u16::from_be_bytes(random::bytes(random))) / f64::from(u16::MAX))
 }
 

@@ -127,7 +127,7 @@ fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut S
             match walk.advance().ok_or_else(damaged)? {
                 TreeItem::Node { cid, bytes } => car::write_block(&mut spool.memory, &cid, bytes),
                 TreeItem::Gap(gap) => {
-                    let subtree = gaps::load(snapshot, repo_id, gap)?;
+                    let subtree = gaps::load(snapshot, repo_id, &repo.did, gap)?;
                     walk.enter(subtree);
                 }
                 TreeItem::Leaf { key, cid } => {

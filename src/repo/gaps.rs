@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use atproto_data::Did;
 use atproto_repo::mst::{Gap, Subtree};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,7 +16,7 @@ const RECORDS: &str = "SELECT path, cid FROM record WHERE repo_id = $1 AND path 
 const AFTER_ALL: &str = "\u{7f}";
 
 /// The subtree of a gap, from the records of the same commit.
-pub(super) fn load(snapshot: &Snapshot, repo_id: i64, gap: &Gap) -> Result<Subtree, RepoError> {
+pub(super) fn load(snapshot: &Snapshot, repo_id: i64, did: &Did, gap: &Gap) -> Result<Subtree, RepoError> {
     let path = |key: &Option<Box<[u8]>>| key.as_deref().map(|key| String::from_utf8_lossy(key).into_owned());
     let after = path(&gap.after).unwrap_or_default();
     let before = path(&gap.before).unwrap_or_else(|| AFTER_ALL.to_owned());
@@ -24,7 +25,7 @@ pub(super) fn load(snapshot: &Snapshot, repo_id: i64, gap: &Gap) -> Result<Subtr
         pairs.push((row.text(0)?.as_bytes().into(), cid_column(row.bytes(1)?)?));
         Ok::<_, RepoError>(ControlFlow::Continue(()))
     })?;
-    gap.subtree(pairs).map_err(|error| damaged(repo_id, &error))
+    gap.subtree(pairs).map_err(|error| damaged(repo_id, did, &error))
 }
 
 /// The repo with all gaps around some paths filled in.
@@ -36,11 +37,11 @@ pub(super) fn fill<P: AsRef<[u8]>>(
 ) -> Result<LoadedRepo, RepoError> {
     let mut repo = repo.clone();
     for gap in repo.tree.gaps(paths) {
-        let subtree = load(snapshot, repo_id, &gap)?;
+        let subtree = load(snapshot, repo_id, &repo.did, &gap)?;
         repo.tree = repo
             .tree
             .fill(&gap, &subtree)
-            .map_err(|error| damaged(repo_id, &error))?;
+            .map_err(|error| damaged(repo_id, &repo.did, &error))?;
     }
     Ok(repo)
 }

@@ -97,37 +97,37 @@ pub(super) fn load_tree(
     repo_id: i64,
     rule: SkeletonRule,
 ) -> Result<(), RepoError> {
-    let commit = Commit::decode(&repo.commit).map_err(|error| damaged(repo_id, &error))?;
+    let commit = Commit::decode(&repo.commit).map_err(|error| damaged(repo_id, &repo.did, &error))?;
     if let Some(tree) = skeleton::load(snapshot, repo_id, rule.layer, commit.data)? {
         repo.tree = tree;
         repo.is_skeleton_stored = true;
         return Ok(());
     }
-    repo.tree = tree_of_records(snapshot, repo_id, rule)?;
+    repo.tree = tree_of_records(snapshot, repo_id, &repo.did, rule)?;
     if repo.tree.root() != commit.data {
-        let error = format!("the records of {} do not give the tree that the head names", repo.did);
-        return Err(damaged(repo_id, &error));
+        let error = "the records do not give the tree that the head names";
+        return Err(damaged(repo_id, &repo.did, &error));
     }
     Ok(())
 }
 
 /// The tree of all records. If they are many it has gaps already while it grows: it takes little memory, however large the repo.
-fn tree_of_records(snapshot: &Snapshot, repo_id: i64, rule: SkeletonRule) -> Result<Tree, RepoError> {
+fn tree_of_records(snapshot: &Snapshot, repo_id: i64, did: &Did, rule: SkeletonRule) -> Result<Tree, RepoError> {
     let mut builder = Builder::new();
     snapshot.each(RECORDS, &[repo_id.into()], |row| {
         let pushed = builder.push(row.text(0)?.as_bytes(), cid_column(row.bytes(1)?)?);
-        pushed.map_err(|error| damaged(repo_id, &error))?;
+        pushed.map_err(|error| damaged(repo_id, did, &error))?;
         if builder.pushed() == rule.from_records {
             builder.cut(rule.layer);
         }
         Ok::<_, RepoError>(ControlFlow::Continue(()))
     })?;
-    builder.finish().map_err(|error| damaged(repo_id, &error))
+    builder.finish().map_err(|error| damaged(repo_id, did, &error))
 }
 
 /// Says in the log that a repo cannot be used.
-pub(super) fn damaged(repo_id: i64, error: &dyn std::fmt::Display) -> RepoError {
-    tracing::error!(repo_id, %error, "a repo is damaged: quarantined");
+pub(super) fn damaged(repo_id: i64, did: &Did, error: &dyn std::fmt::Display) -> RepoError {
+    tracing::error!(repo_id, %did, %error, "a repo is damaged: quarantined");
     RepoError::Quarantined { repo_id }
 }
 

@@ -122,6 +122,8 @@ fn find_in_gaps(
     let Some(snapshot) = gaps::snapshot_of(store, repo_id, repo)? else {
         return Ok(None);
     };
-    let found = repo.tree.find(wanted, |gap| gaps::load(&snapshot, repo_id, gap))?;
+    let found = repo
+        .tree
+        .find(wanted, |gap| gaps::load(&snapshot, repo_id, &repo.did, gap))?;
     Ok(Some(found))
 }

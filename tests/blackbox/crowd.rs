@@ -52,13 +52,7 @@ async fn write(account: &Account, name: &str, count: usize) {
 async fn subscribe(app: &TestApp, cursors: &[Option<i64>]) -> Vec<Firehose> {
     let mut all = Vec::with_capacity(cursors.len());
     for some in cursors.chunks(AT_ONCE) {
-        let opening = some.iter().map(|cursor| async move {
-            let mut firehose = app.firehose(*cursor).await;
-            if cursor.is_none() {
-                firehose.begun().await;
-            }
-            firehose
-        });
+        let opening = some.iter().map(|cursor| app.firehose(*cursor));
         all.extend(futures_util::future::join_all(opening).await);
     }
     all

@@ -174,10 +174,14 @@ impl TestApp {
         })
     }
 
-    /// A reader of the firehose from `cursor`, or from now.
+    /// A reader of the firehose from `cursor`, or of all that is written from now on.
     pub(crate) async fn firehose(&self, cursor: Option<i64>) -> Firehose {
-        let cursor = cursor.map(|cursor| cursor.to_string());
-        Firehose::connect(&self.api.address(), cursor.as_deref()).await
+        let text = cursor.map(|cursor| cursor.to_string());
+        let mut firehose = Firehose::connect(&self.api.address(), text.as_deref()).await;
+        if cursor.is_none() {
+            firehose.begun().await;
+        }
+        firehose
     }
 }
 

@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An open subscription.
 pub(crate) struct Firehose {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// A frame that came before anybody asked for one.
+    early: Option<Vec<u8>>,
 }
 
 impl Firehose {
@@ -23,6 +25,7 @@ impl Firehose {
         let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos{cursor}");
         Firehose {
             socket: connect_async(url).await.unwrap().0,
+            early: None,
         }
     }
 
@@ -34,6 +37,7 @@ impl Firehose {
         let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos");
         Firehose {
             socket: client_async(url, stream).await.unwrap().0,
+            early: None,
         }
     }
 
@@ -53,26 +57,33 @@ impl Firehose {
         self.next().await.expect("the firehose goes on")
     }
 
-    /// Waits for the ping with which the server tells, before anything else, that a subscription from now on has begun.
-    pub(crate) async fn begun(&mut self) {
-        let first = tokio::time::timeout(PATIENCE, self.socket.next()).await;
-        assert!(matches!(
-            first.expect("a ping comes in time"),
-            Some(Ok(Message::Ping(_)))
-        ));
+    /// Waits until the subscription has its place: the server pings at once, and answers the handshake before.
+    pub(super) async fn begun(&mut self) {
+        match self.message().await {
+            Some(Ok(Message::Ping(_))) => {}
+            Some(Ok(Message::Binary(frame))) => self.early = Some(frame.to_vec()),
+            other => panic!("a subscription begins with {other:?}"),
+        }
     }
 
     /// The next frame as it came; nothing once the connection has ended.
     pub(crate) async fn next_bytes(&mut self) -> Option<Vec<u8>> {
+        if let Some(frame) = self.early.take() {
+            return Some(frame);
+        }
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
-            match message.expect("an event comes in time")? {
+            match self.message().await? {
                 Ok(Message::Binary(frame)) => return Some(frame.to_vec()),
                 Ok(Message::Ping(_) | Message::Pong(_)) => {}
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(other) => panic!("the firehose sends {other:?}"),
             }
         }
+    }
+
+    async fn message(&mut self) -> Option<Result<Message, Error>> {
+        let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
+        message.expect("a message comes in time")
     }
 
     /// The error frame that a refused subscription gets, after which the connection must end.

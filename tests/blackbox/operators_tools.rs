@@ -1,5 +1,6 @@
 //! What operators of the reference server use, call by call: the scripts of `pdsadmin`, and `goat pds admin`.
 
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use crate::harness::ADMIN_PASSWORD;
@@ -17,25 +18,18 @@ impl Tool<'_> {
 
     /// `curl --fail --request POST --header "Content-Type: application/json" --user admin:… --data …`
     async fn post(&self, nsid: &str, data: String) -> Value {
-        let request = self
-            .0
-            .api
-            .post(nsid)
-            .header("content-type", "application/json")
-            .body(data);
-        let request = request.basic_auth("admin", Some(ADMIN_PASSWORD));
+        let request = self.posting(nsid, data).basic_auth("admin", Some(ADMIN_PASSWORD));
         Answer::to(request).await.unwrap().ok()
     }
 
     /// The same without the password.
     async fn post_as_anybody(&self, nsid: &str, data: String) -> Value {
-        let request = self
-            .0
-            .api
-            .post(nsid)
-            .header("content-type", "application/json")
-            .body(data);
-        Answer::to(request).await.unwrap().ok()
+        Answer::to(self.posting(nsid, data)).await.unwrap().ok()
+    }
+
+    fn posting(&self, nsid: &str, data: String) -> RequestBuilder {
+        let request = self.0.api.post(nsid).header("content-type", "application/json");
+        request.body(data)
     }
 
     async fn can_log_in(&self, handle: &str, password: &str) -> bool {

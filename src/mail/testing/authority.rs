@@ -24,18 +24,21 @@ impl Authority {
 
     /// A server with a certificate for these names.
     pub(crate) fn acceptor(&self, names: &[&str]) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::new(self.settings(names)))
+    }
+
+    /// The settings of such a server.
+    pub(crate) fn settings(&self, names: &[&str]) -> ServerConfig {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let key = KeyPair::generate().unwrap();
         let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.0).unwrap();
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
-        let settings = ServerConfig::builder_with_provider(provider)
+        ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .unwrap();
-        let settings = settings
+            .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], key)
-            .unwrap();
-        TlsAcceptor::from(Arc::new(settings))
+            .unwrap()
     }
 }

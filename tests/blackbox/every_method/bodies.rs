@@ -2,78 +2,67 @@
 
 use reqwest::Method;
 
-use super::table::{METHODS, Takes};
-use super::{Callers, Findings, request};
-use crate::TestApp;
-use crate::untouched::Untouched;
+use super::table::Takes;
+use super::{request, try_every_method};
 
 #[tokio::test]
 async fn other_verbs_and_bodies_of_another_kind_are_refused() {
     const INVALID: &[&str] = &["InvalidRequest"];
-    let app = TestApp::start().await;
-    let victim = app.account("alice").await;
-    let callers = Callers::new(&app).await;
-    let mut findings = Findings::default();
-    // No longer than a reader of the firehose may be silent.
-    for methods in METHODS.chunks(10) {
-        let untouched = Untouched::of(&app, &victim).await;
-        for &(nsid, who, takes) in methods {
-            let by_caller = |request| callers.authorize(who, request);
-            let other_verb = match takes {
-                Takes::Parameters(_) => app.api.post(nsid),
-                Takes::Nothing | Takes::Input(_) => app.api.get(nsid, &[]),
-            };
+    let (_app, callers) = try_every_method(async |app, callers, findings, (nsid, who, takes)| {
+        let by_caller = |request| callers.authorize(who, request);
+        let other_verb = match takes {
+            Takes::Parameters(_) => app.api.post(nsid),
+            Takes::Nothing | Takes::Input(_) => app.api.get(nsid, &[]),
+        };
+        findings
+            .expect(format!("{nsid} by another verb"), by_caller(other_verb), 400, INVALID)
+            .await;
+        for verb in [Method::PUT, Method::DELETE, Method::PATCH] {
+            let request = app.api.page(verb.clone(), &format!("/xrpc/{nsid}"));
             findings
-                .expect(format!("{nsid} by another verb"), by_caller(other_verb), 400, INVALID)
+                .expect(format!("{nsid} by {verb}"), by_caller(request), 400, INVALID)
                 .await;
-            for verb in [Method::PUT, Method::DELETE, Method::PATCH] {
-                let request = app.api.page(verb.clone(), &format!("/xrpc/{nsid}"));
+        }
+        let typed = |media: &str, body: &'static [u8]| {
+            let request = request(app, nsid, takes).header("content-type", media).body(body);
+            by_caller(request)
+        };
+        match takes {
+            Takes::Parameters(_) | Takes::Nothing => {
+                let case = format!("{nsid} with a body");
                 findings
-                    .expect(format!("{nsid} by {verb}"), by_caller(request), 400, INVALID)
+                    .expect(case, typed("application/json", b"{}"), 400, INVALID)
                     .await;
             }
-            let typed = |media: &str, body: &'static [u8]| {
-                let request = request(&app, nsid, takes).header("content-type", media).body(body);
-                by_caller(request)
-            };
-            match takes {
-                Takes::Parameters(_) | Takes::Nothing => {
-                    let case = format!("{nsid} with a body");
-                    findings
-                        .expect(case, typed("application/json", b"{}"), 400, INVALID)
-                        .await;
+            Takes::Input(_) => {
+                let bodies: [(&str, &'static [u8]); 8] = [
+                    ("application/json", b"{"),
+                    ("application/json", b"[]"),
+                    ("application/json", b"null"),
+                    ("application/json", b"\"x\""),
+                    ("application/json", b"\xff{}"),
+                    ("text/plain", b"{}"),
+                    ("application/cbor", b"\xa0"),
+                    ("multipart/form-data; boundary=x", b"--x--"),
+                ];
+                for (media, body) in bodies {
+                    let case = format!("{nsid} with {:?} as {media}", String::from_utf8_lossy(body));
+                    let error = if body == b"{" { "SyntaxError" } else { "InvalidRequest" };
+                    findings.expect(case, typed(media, body), 400, &[error]).await;
                 }
-                Takes::Input(_) => {
-                    let bodies: [(&str, &'static [u8]); 8] = [
-                        ("application/json", b"{"),
-                        ("application/json", b"[]"),
-                        ("application/json", b"null"),
-                        ("application/json", b"\"x\""),
-                        ("application/json", b"\xff{}"),
-                        ("text/plain", b"{}"),
-                        ("application/cbor", b"\xa0"),
-                        ("multipart/form-data; boundary=x", b"--x--"),
-                    ];
-                    for (media, body) in bodies {
-                        let case = format!("{nsid} with {:?} as {media}", String::from_utf8_lossy(body));
-                        let error = if body == b"{" { "SyntaxError" } else { "InvalidRequest" };
-                        findings.expect(case, typed(media, body), 400, &[error]).await;
-                    }
-                    let untyped = by_caller(app.api.post(nsid).body("{}"));
-                    findings
-                        .expect(format!("{nsid} with a body of no type"), untyped, 400, INVALID)
-                        .await;
-                    let long = format!("{{\"x\":\"{}\"}}", "x".repeat(150 * 1024));
-                    let long = app.api.post(nsid).header("content-type", "application/json").body(long);
-                    let case = format!("{nsid} with a long body");
-                    findings
-                        .expect(case, by_caller(long), 413, &["PayloadTooLargeError"])
-                        .await;
-                }
+                let untyped = by_caller(app.api.post(nsid).body("{}"));
+                findings
+                    .expect(format!("{nsid} with a body of no type"), untyped, 400, INVALID)
+                    .await;
+                let long = format!("{{\"x\":\"{}\"}}", "x".repeat(150 * 1024));
+                let long = app.api.post(nsid).header("content-type", "application/json").body(long);
+                let case = format!("{nsid} with a long body");
+                findings
+                    .expect(case, by_caller(long), 413, &["PayloadTooLargeError"])
+                    .await;
             }
         }
-        untouched.assert(&app).await;
-    }
-    findings.assert_none();
+    })
+    .await;
     callers.account.session().await.ok();
 }

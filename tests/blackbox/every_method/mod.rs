@@ -10,8 +10,9 @@ use reqwest::RequestBuilder;
 use serde_json::{Map, Value, json};
 
 use crate::harness::ADMIN_PASSWORD;
+use crate::untouched::Untouched;
 use crate::{Account, Answer, TestApp};
-use table::{Field, Takes, Who};
+use table::{Field, METHODS, Method, Takes, Who};
 
 /// The tokens of an account that exists, and one of an app password of it.
 struct Callers {
@@ -69,6 +70,27 @@ impl Callers {
             .map(|(name, field)| (name.to_owned(), self.value(field)))
             .collect()
     }
+}
+
+/// Methods that are tried while a reader of the firehose watches another account: no longer than the reader may be silent.
+const WATCHED: usize = 10;
+
+/// Tries something with every method. Nothing may be found, and nothing may have changed for another account. Gives back the server and
+/// who called.
+async fn try_every_method(attempt: impl AsyncFn(&TestApp, &Callers, &mut Findings, Method)) -> (TestApp, Callers) {
+    let app = TestApp::start().await;
+    let victim = app.account("alice").await;
+    let callers = Callers::new(&app).await;
+    let mut findings = Findings::default();
+    for methods in METHODS.chunks(WATCHED) {
+        let untouched = Untouched::of(&app, &victim).await;
+        for method in methods {
+            attempt(&app, &callers, &mut findings, *method).await;
+        }
+        untouched.assert(&app).await;
+    }
+    findings.assert_none();
+    (app, callers)
 }
 
 /// A request of the right kind for a method.

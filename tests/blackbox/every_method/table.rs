@@ -55,11 +55,14 @@ pub(super) enum Field {
     Any,
 }
 
+/// Its name, who may call it, and with what.
+pub(super) type Method = (&'static str, Who, Takes);
+
 const REASON: &str = "!reasonType";
 
 /// All methods of `server`, `identity`, `admin`, `moderation`, `temp` and our own.
 #[rustfmt::skip]
-pub(super) const METHODS: &[(&str, Who, Takes)] = &[
+pub(super) const METHODS: &[Method] = &[
     ("com.atproto.server.activateAccount", Owner, Nothing),
     ("com.atproto.server.checkAccountStatus", Account, Parameters(&[])),
     ("com.atproto.server.confirmEmail", Account, Input(&[("!email", Text), ("!token", Text)])),

@@ -8,10 +8,9 @@ use axum::serve::Listener;
 use tempfile::NamedTempFile;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
+
+use super::Authority;
 
 /// A certificate for `localhost`, which a server trusts that is told so.
 pub(crate) struct Certificate {
@@ -21,20 +20,14 @@ pub(crate) struct Certificate {
 
 impl Certificate {
     pub(crate) fn new() -> Certificate {
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let authority = Authority::new();
         let mut file = NamedTempFile::new().unwrap();
-        file.write_all(made.cert.pem().as_bytes()).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
-            .unwrap();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        file.write_all(authority.pem().as_bytes()).unwrap();
+        let mut settings = authority.settings(&["localhost"]);
+        settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Certificate {
             file,
-            acceptor: TlsAcceptor::from(Arc::new(config)),
+            acceptor: TlsAcceptor::from(Arc::new(settings)),
         }
     }
 

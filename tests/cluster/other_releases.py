@@ -7,21 +7,22 @@ import cluster
 from cluster import shell, until
 from steps import logs, step
 
+VALUES = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
+
 
 @step
 def generated_secrets():
     """generated secrets survive upgrade and reinstall, by both Helms"""
-    values = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
     keys = "kubectl get secret other-bluesky-pds-keys -n other -o jsonpath='{.data}'"
     shell("kubectl create namespace other")
     shell("kubectl label namespace other pod-security.kubernetes.io/enforce=restricted")
-    shell(f"helm install other ./helm -n other {values} --wait --timeout 180s")
+    shell(f"helm install other ./helm -n other {VALUES} --wait --timeout 180s")
     before = shell(keys)
     cluster.use_helm("helm3")
-    shell(f"helm upgrade other ./helm -n other {values} --wait --timeout 180s")
+    shell(f"helm upgrade other ./helm -n other {VALUES} --wait --timeout 180s")
     assert shell(keys) == before
     shell("helm uninstall other -n other --wait")
-    shell(f"helm install other ./helm -n other {values} --wait --timeout 180s")
+    shell(f"helm install other ./helm -n other {VALUES} --wait --timeout 180s")
     assert shell(keys) == before and len(json.loads(before)) == 3
 
 
@@ -35,8 +36,7 @@ def disk_of_the_reference_server():
         subprocess.run(["rm", "-r", path], check=True)
     (disk / "account.sqlite").write_bytes(b"theirs")
     (disk / "actors").mkdir()
-    values = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
-    shell(f"helm install other ./helm -n other {values}")
+    shell(f"helm install other ./helm -n other {VALUES}")
     said = until("the server's word", lambda: (log := logs("other-bluesky-pds-0", "other")) and "account.sqlite" in log and log)
     print(f"      {said.strip().splitlines()[-1][:200]}")
     assert sorted(path.name for path in disk.iterdir()) == ["account.sqlite", "actors"], list(disk.iterdir())

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinSet;
+
 use crate::Error;
 use crate::accounts::{self, Account};
 use crate::connection::Connection;
@@ -21,6 +23,8 @@ pub(crate) const WRITERS: usize = 50;
 /// Connections that read at once, and that export at once.
 const READERS: usize = 16;
 const EXPORTERS: usize = 2;
+/// Calls that the AppView leaves without an answer.
+const SLOW_CALLS: usize = 1_000;
 /// Records per commit when the large repo is filled: the most that a commit may have.
 const BATCH: usize = 200;
 /// Records of which readers ask in turn.
@@ -36,6 +40,9 @@ pub(crate) struct Bench<'o> {
     pub(crate) options: &'o Options,
     pub(crate) setup: Setup,
     pub(crate) table: Table,
+    /// The median of a lone writer's latency, and what the disk took for a durable write before and after.
+    lone_write: Duration,
+    durable_write: Duration,
 }
 
 /// Runs all cases that were asked for.
@@ -55,19 +62,27 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         options,
         setup,
         table: Table::default(),
+        lone_write: Duration::ZERO,
+        durable_write: Duration::ZERO,
     };
 
     let server = bench.setup.start().await?;
     let first_start = server.start_time;
     process::pause(REST).await;
     let idle = server.memory_mib()?;
+    server.stop().await?;
+    let empty = bench.setup.database_bytes()?;
+    let server = bench.setup.start().await?;
     let accounts = accounts::create(bench.setup.address, WRITERS + 2).await?;
+    server.stop().await?;
+    let of_account = (bench.setup.database_bytes()? - empty) / accounts.len() as u64;
+    let server = bench.setup.start().await?;
     Table::head();
     bench.loaded(&server, &accounts).await?;
     let loaded = (server.memory_mib()?, server.peak_memory_mib()?);
     server.stop().await?;
 
-    let (start, write) = bench.cold(&accounts).await?;
+    let (start, first_write) = bench.cold(&accounts).await?;
     let figure = |name, value: String| println!("{name}: {value}");
     println!();
     figure("Start on an empty directory", format!("{:.0} ms", millis(first_start)));
@@ -77,7 +92,7 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
     );
     figure(
         "First write to the large repo after a start",
-        format!("{:.1} ms (median of {STARTS})", millis(write)),
+        format!("{:.1} ms (median of {STARTS})", millis(first_write)),
     );
     figure("RSS idle", format!("{idle:.1} MiB"));
     figure(
@@ -85,9 +100,10 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         format!("{:.1} MiB, at most {:.1} MiB", loaded.0, loaded.1),
     );
     figure(
-        "Append of 16 KiB with fsync",
-        format!("{:.2} ms", millis(disk::durable_write(directory.path())?)),
+        "Disk for an empty account, its events included",
+        format!("{of_account} bytes"),
     );
+    figure("createRecord, 1 writer, p50", bench.latency());
     Ok(())
 }
 
@@ -106,9 +122,7 @@ impl Bench<'_> {
             Arc::new(|_, _| requests::health()),
         )
         .await?;
-        let writer = alone.clone();
-        let create = Arc::new(move |_, number| requests::create_record(&writer, number));
-        self.case(server, "createRecord, 1 writer", 1, NO_LIMIT, create).await?;
+        self.lone_writer(server, alone).await?;
         let accounts = Arc::clone(&writers);
         let create = Arc::new(move |writer: usize, number| requests::create_record(&accounts[writer], number));
         self.case(server, "createRecord, 50 writers", WRITERS, NO_LIMIT, create)
@@ -121,8 +135,10 @@ impl Bench<'_> {
 
         let rkeys = self.fill(server, &large).await?;
         let reader = large.clone();
-        let get = Arc::new(move |_, number| requests::get_record(&reader, at(&rkeys, number)));
-        self.case(server, "getRecord", READERS, NO_LIMIT, get).await?;
+        let get: Make = Arc::new(move |_, number| requests::get_record(&reader, at(&rkeys, number)));
+        self.case(server, "getRecord", READERS, NO_LIMIT, Arc::clone(&get))
+            .await?;
+        self.beside_slow_answers(server, &writers, get).await?;
         let reader = large.clone();
         let list = Arc::new(move |_, _| requests::list_records(&reader, 50));
         self.case(server, "listRecords, limit 50", READERS, NO_LIMIT, list)
@@ -137,6 +153,51 @@ impl Bench<'_> {
         self.firehose(server, writers).await?;
         self.blobs(server, alone).await?;
         self.imports(server, &large).await
+    }
+
+    /// Writes one by one, beside what the disk needs for it at the same time.
+    async fn lone_writer(&mut self, server: &Server, writer: &Account) -> Result<(), Error> {
+        let name = "createRecord, 1 writer";
+        if !self.options.wants(name) {
+            return Ok(());
+        }
+        let writer = writer.clone();
+        let create = Arc::new(move |_, number| requests::create_record(&writer, number));
+        let before = disk::durable_write(&self.options.data_dir)?;
+        let measured = self.load(server, 1, NO_LIMIT, create).await?;
+        self.durable_write = (before + disk::durable_write(&self.options.data_dir)?) / 2;
+        self.lone_write = measured.median;
+        self.table.row(name, 1, &measured);
+        Ok(())
+    }
+
+    /// A lone writer's latency beside what it is held to.
+    fn latency(&self) -> String {
+        let (write, fsync) = (millis(self.lone_write), millis(self.durable_write));
+        let target = fsync * 1.3 + 1.0;
+        format!(
+            "{write:.2} ms; an append of 16 KiB with fsync takes {fsync:.2} ms, 1.3 × that + 1 ms is {target:.2} ms"
+        )
+    }
+
+    /// Reads records while the AppView does not answer many others.
+    async fn beside_slow_answers(&mut self, server: &Server, askers: &[Account], get: Make) -> Result<(), Error> {
+        let name = format!("getRecord beside {SLOW_CALLS} slow answers");
+        if !self.options.wants(&name) {
+            return Ok(());
+        }
+        let mut waiting = JoinSet::new();
+        for account in askers.iter().cycle().take(SLOW_CALLS) {
+            let mut connection = Connection::open(self.setup.address).await?;
+            let request = requests::proxied_slowly(account);
+            waiting.spawn(async move { connection.exchange(request).await });
+        }
+        self.case(server, &name, READERS, NO_LIMIT, get).await?;
+        // Whoever does not wait any more was refused.
+        match waiting.try_join_next() {
+            Some(ended) => Err(format!("a slow call ended early: {ended:?}").into()),
+            None => Ok(()),
+        }
     }
 
     /// Fills the repo that is read, whether or not that is a case to show, and returns some of its rkeys.

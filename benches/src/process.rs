@@ -79,6 +79,11 @@ impl Setup {
         }
     }
 
+    /// The size of the database of a server that has ended.
+    pub(crate) fn database_bytes(&self) -> Result<u64, Error> {
+        Ok(std::fs::metadata(self.data_directory.join("pds.sqlite"))?.len())
+    }
+
     async fn answers(&self) -> bool {
         let Ok(mut connection) = Connection::open(self.address).await else {
             return false;
@@ -103,6 +108,8 @@ impl Setup {
             .env("PDS_DID_PLC_URL", &self.plc_url)
             .env("PDS_BSKY_APP_VIEW_URL", &self.appview_url)
             .env("PDS_BSKY_APP_VIEW_DID", upstream::DID)
+            // Slow answers outlast their case.
+            .env("PDS_PROXY_HEADERS_TIMEOUT", "1200000")
             .env("PDS_SERVICE_HANDLE_DOMAINS", ".test")
             .env("PDS_DEV_MODE", "true")
             .env("PDS_INVITE_REQUIRED", "false")

@@ -6,6 +6,7 @@ use hyper::{Method, Request, header};
 use serde_json::{Value, json};
 
 use crate::accounts::Account;
+use crate::upstream;
 
 /// A request with its body in memory.
 pub(crate) type Prepared = Request<Full<Bytes>>;
@@ -73,6 +74,12 @@ pub(crate) fn prove_record(account: &Account, rkey: &str) -> Prepared {
         "/xrpc/com.atproto.sync.getRecord?did={}&collection={COLLECTION}&rkey={rkey}",
         account.did
     ))
+}
+
+/// A query that the AppView answers after a while.
+pub(crate) fn proxied_slowly(account: &Account) -> Prepared {
+    let path = format!("/xrpc/{}", upstream::SLOW);
+    request(Method::GET, &path, Some(&account.authorization), Bytes::new())
 }
 
 pub(crate) fn get_repo(account: &Account) -> Prepared {

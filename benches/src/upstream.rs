@@ -1,15 +1,22 @@
-//! The service that proxied calls go to: it answers anything at once with a page of a feed.
+//! The service that proxied calls go to: it answers with a page of a feed, at once or after a while.
+
+use std::time::Duration;
 
 use axum::Router;
-use axum::http::header;
+use axum::http::{Uri, header};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::Error;
+use crate::process::pause;
 
 /// Its DID, which nobody resolves.
 pub(crate) const DID: &str = "did:web:appview.test";
+/// The method that it is slow at.
+pub(crate) const SLOW: &str = "com.example.getSlowly";
+/// Longer than any case lasts.
+const A_WHILE: Duration = Duration::from_mins(11);
 /// Posts on the page: about 30 KB, as much as the app gets of a timeline.
 const POSTS: usize = 50;
 
@@ -18,9 +25,14 @@ pub(crate) async fn start() -> Result<String, Error> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
     let page = page();
-    let router = Router::new().fallback(move || {
+    let router = Router::new().fallback(move |uri: Uri| {
         let page = page.clone();
-        async move { ([(header::CONTENT_TYPE, "application/json")], page) }
+        async move {
+            if uri.path().ends_with(SLOW) {
+                pause(A_WHILE).await;
+            }
+            ([(header::CONTENT_TYPE, "application/json")], page)
+        }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(url)

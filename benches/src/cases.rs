@@ -40,9 +40,8 @@ pub(crate) struct Bench<'o> {
     pub(crate) options: &'o Options,
     pub(crate) setup: Setup,
     pub(crate) table: Table,
-    /// The median of a lone writer's latency, and what the disk took for a durable write before and after.
-    lone_write: Duration,
-    durable_write: Duration,
+    /// What is said below the table: names and values.
+    figures: Vec<(&'static str, String)>,
 }
 
 /// Runs all cases that were asked for.
@@ -62,52 +61,52 @@ pub(crate) async fn run(options: &Options) -> Result<(), Error> {
         options,
         setup,
         table: Table::default(),
-        lone_write: Duration::ZERO,
-        durable_write: Duration::ZERO,
+        figures: Vec::new(),
     };
 
     let server = bench.setup.start().await?;
-    let first_start = server.start_time;
+    bench.figure("Start on an empty directory", in_millis(server.start_time));
     process::pause(REST).await;
-    let idle = server.memory_mib()?;
+    bench.figure("RSS idle", format!("{:.1} MiB", server.memory_mib()?));
     server.stop().await?;
-    let empty = bench.setup.database_bytes()?;
-    let server = bench.setup.start().await?;
-    let accounts = accounts::create(bench.setup.address, WRITERS + 2).await?;
-    server.stop().await?;
-    let of_account = (bench.setup.database_bytes()? - empty) / accounts.len() as u64;
+
+    let accounts = bench.accounts().await?;
     let server = bench.setup.start().await?;
     Table::head();
     bench.loaded(&server, &accounts).await?;
-    let loaded = (server.memory_mib()?, server.peak_memory_mib()?);
+    let (loaded, peak) = (server.memory_mib()?, server.peak_memory_mib()?);
+    bench.figure("RSS after the load", format!("{loaded:.1} MiB, at most {peak:.1} MiB"));
     server.stop().await?;
 
-    let (start, first_write) = bench.cold(&accounts).await?;
-    let figure = |name, value: String| println!("{name}: {value}");
+    bench.cold(&accounts).await?;
     println!();
-    figure("Start on an empty directory", format!("{:.0} ms", millis(first_start)));
-    figure(
-        "Start on the data of this run",
-        format!("{:.0} ms (median of {STARTS})", millis(start)),
-    );
-    figure(
-        "First write to the large repo after a start",
-        format!("{:.1} ms (median of {STARTS})", millis(first_write)),
-    );
-    figure("RSS idle", format!("{idle:.1} MiB"));
-    figure(
-        "RSS after the load",
-        format!("{:.1} MiB, at most {:.1} MiB", loaded.0, loaded.1),
-    );
-    figure(
-        "Disk for an empty account, its events included",
-        format!("{of_account} bytes"),
-    );
-    figure("createRecord, 1 writer, p50", bench.latency());
+    for (name, value) in &bench.figures {
+        println!("{name}: {value}");
+    }
     Ok(())
 }
 
 impl Bench<'_> {
+    fn figure(&mut self, name: &'static str, value: String) {
+        self.figures.push((name, value));
+    }
+
+    /// Makes the accounts of all cases, and measures what they take of the disk.
+    async fn accounts(&mut self) -> Result<Vec<Account>, Error> {
+        let empty = self.setup.database_bytes();
+        let server = self.setup.start().await?;
+        let accounts = accounts::create(self.setup.address, WRITERS + 2).await?;
+        server.stop().await?;
+        if let Some((before, after)) = empty.zip(self.setup.database_bytes()) {
+            let of_one = (after - before) / accounts.len() as u64;
+            self.figure(
+                "Disk for an empty account, its events included",
+                format!("{of_one} bytes"),
+            );
+        }
+        Ok(accounts)
+    }
+
     async fn loaded(&mut self, server: &Server, accounts: &[Account]) -> Result<(), Error> {
         let [writers @ .., alone, large] = accounts else {
             return Err("no accounts".into());
@@ -165,19 +164,16 @@ impl Bench<'_> {
         let create = Arc::new(move |_, number| requests::create_record(&writer, number));
         let before = disk::durable_write(&self.options.data_dir)?;
         let measured = self.load(server, 1, NO_LIMIT, create).await?;
-        self.durable_write = (before + disk::durable_write(&self.options.data_dir)?) / 2;
-        self.lone_write = measured.median;
+        let fsync = millis((before + disk::durable_write(&self.options.data_dir)?) / 2);
+        let (p50, target) = (millis(measured.median), fsync * 1.3 + 1.0);
+        self.figure(
+            "createRecord, 1 writer, p50",
+            format!(
+                "{p50:.2} ms; an append of 16 KiB with fsync takes {fsync:.2} ms, 1.3 × that + 1 ms is {target:.2} ms"
+            ),
+        );
         self.table.row(name, 1, &measured);
         Ok(())
-    }
-
-    /// A lone writer's latency beside what it is held to.
-    fn latency(&self) -> String {
-        let (write, fsync) = (millis(self.lone_write), millis(self.durable_write));
-        let target = fsync * 1.3 + 1.0;
-        format!(
-            "{write:.2} ms; an append of 16 KiB with fsync takes {fsync:.2} ms, 1.3 × that + 1 ms is {target:.2} ms"
-        )
     }
 
     /// Reads records while the AppView does not answer many others.
@@ -257,8 +253,8 @@ impl Bench<'_> {
         load::run(self.setup.address, server, load, make).await
     }
 
-    /// The medians of starting on existing data, and of the first write to a repo whose tree is not in memory.
-    async fn cold(&self, accounts: &[Account]) -> Result<(Duration, Duration), Error> {
+    /// Measures starts on existing data, and the first write to a repo whose tree is not in memory: medians.
+    async fn cold(&mut self, accounts: &[Account]) -> Result<(), Error> {
         let large = accounts.last().ok_or("no accounts")?;
         let (mut starts, mut writes) = (Vec::new(), Vec::new());
         for number in 0..STARTS {
@@ -272,8 +268,14 @@ impl Bench<'_> {
             starts.push(server.start_time);
             server.stop().await?;
         }
-        Ok((median(starts), median(writes)))
+        self.figure("Start on the data of this run", in_millis(median(starts)));
+        self.figure("First write to the large repo after a start", in_millis(median(writes)));
+        Ok(())
     }
+}
+
+fn in_millis(time: Duration) -> String {
+    format!("{:.1} ms", millis(time))
 }
 
 fn at(rkeys: &[String], number: u64) -> &str {

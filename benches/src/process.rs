@@ -79,9 +79,10 @@ impl Setup {
         }
     }
 
-    /// The size of the database of a server that has ended.
-    pub(crate) fn database_bytes(&self) -> Result<u64, Error> {
-        Ok(std::fs::metadata(self.data_directory.join("pds.sqlite"))?.len())
+    /// The size of the database of a server that has ended, if it is in one file as ours is.
+    pub(crate) fn database_bytes(&self) -> Option<u64> {
+        let file = std::fs::metadata(self.data_directory.join("pds.sqlite"));
+        file.ok().map(|file| file.len())
     }
 
     async fn answers(&self) -> bool {

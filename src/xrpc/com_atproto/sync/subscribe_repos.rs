@@ -7,6 +7,7 @@ use atproto_repo::frame::{error_frame, info_frame};
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::response::IntoResponse as _;
+use futures_util::{FutureExt as _, SinkExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,10 +27,12 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A subscriber that was told to go has so long to read what is on its way to it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
-/// A subscriber that answers no ping for so long is gone.
+/// A subscriber from whom nothing has come so long after a ping is gone.
 const PONG_TIMEOUT: Duration = Duration::from_secs(75);
 /// What a subscriber may send: pongs and a close frame; anything else is ignored up to this size.
 const MAX_INCOMING_BYTES: usize = 4 << 10;
+/// Bytes that are collected for a subscriber while there is more to send: each write to the socket costs more than its frames.
+const SEND_BUFFER_BYTES: usize = 16 << 10;
 /// WebSocket close codes (RFC 6455 §7.4.1).
 const CLOSE_POLICY: u16 = 1008;
 const CLOSE_GOING_AWAY: u16 = 1001;
@@ -54,6 +57,7 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
         .max_message_size(MAX_INCOMING_BYTES)
         // Each connection has a buffer of this size, which is filled with zeros whenever it is listened to.
         .read_buffer_size(MAX_INCOMING_BYTES)
+        .write_buffer_size(SEND_BUFFER_BYTES)
         .on_upgrade(serve)
         .into_response())
 }
@@ -83,7 +87,7 @@ async fn subscribe(app: &App, mut socket: WebSocket, cursor: Option<i64>) -> Res
         subscriber,
         ending: Ending("closed"),
         stop: app.stopping(),
-        heard: Instant::now(),
+        unanswered: None,
     }
     .run()
     .await
@@ -94,8 +98,8 @@ struct Connection {
     subscriber: Subscriber,
     stop: CancellationToken,
     ending: Ending,
-    /// When the subscriber last sent anything.
-    heard: Instant,
+    /// When the first ping was sent since the subscriber sent anything.
+    unanswered: Option<Instant>,
 }
 
 /// Why a subscription ends, counted when it does.
@@ -114,10 +118,11 @@ impl Connection {
             tokio::select! {
                 delivery = self.subscriber.next() => match delivery {
                     Ok(Delivery::Events(events)) => {
+                        self.listen()?;
                         for event in events {
-                            self.listen()?;
-                            send(&mut self.socket, Message::Binary(event.frame)).await?;
+                            in_time(self.socket.feed(Message::Binary(event.frame))).await?;
                         }
+                        in_time(self.socket.flush()).await?;
                     }
                     Ok(Delivery::TooSlow) => {
                         self.ending.0 = "consumer_too_slow";
@@ -131,10 +136,12 @@ impl Connection {
                 },
                 incoming = self.socket.recv() => self.received(incoming.as_ref())?,
                 _ = ping.tick() => {
-                    if self.heard.elapsed() > PONG_TIMEOUT {
+                    self.listen()?;
+                    if self.unanswered.is_some_and(|since| since.elapsed() > PONG_TIMEOUT) {
                         return Err(Gone);
                     }
                     send(&mut self.socket, Message::Ping(axum::body::Bytes::new())).await?;
+                    self.unanswered.get_or_insert_with(Instant::now);
                 }
                 () = self.stop.cancelled() => {
                     self.ending.0 = "shutdown";
@@ -149,7 +156,7 @@ impl Connection {
         match incoming {
             None | Some(Err(_) | Ok(Message::Close(_))) => Err(Gone),
             Some(Ok(_)) => {
-                self.heard = Instant::now();
+                self.unanswered = None;
                 Ok(())
             }
         }
@@ -157,7 +164,6 @@ impl Connection {
 
     /// While a backfill keeps the connection busy, takes note of what has come in.
     fn listen(&mut self) -> Result<(), Gone> {
-        use futures_util::FutureExt as _;
         while let Some(incoming) = self.socket.recv().now_or_never() {
             self.received(incoming.as_ref())?;
         }
@@ -166,7 +172,12 @@ impl Connection {
 }
 
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
-    match tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await {
+    in_time(socket.send(message)).await
+}
+
+/// Waits for a subscriber to take something.
+async fn in_time(taken: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Gone> {
+    match tokio::time::timeout(SEND_TIMEOUT, taken).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Gone),
     }

@@ -213,6 +213,14 @@ impl App {
         self.store.read().await
     }
 
+    /// Empties a large write-ahead log while nothing is written.
+    ///
+    /// # Errors
+    /// If the database is closed.
+    pub(crate) async fn tidy(&self) -> Result<(), StoreError> {
+        self.store.tidy().await
+    }
+
     /// The domains under which handles are given out, each with its leading dot.
     pub fn handle_domains(&self) -> &[String] {
         &self.site.handle_domains

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 mod counters;
 pub mod crawl;
+mod file_stream;
 mod html;
 pub mod identity;
 mod jobs;

@@ -25,7 +25,7 @@ impl Stored {
     ) -> Result<Stored, StartError> {
         let database = Database::open(&StoreSettings {
             data_directory: config.storage.data_directory.clone(),
-            disable_wal_auto_checkpoint: config.storage.disable_wal_auto_checkpoint,
+            checkpoints: config.storage.checkpoints,
         })
         .await?;
         let firehose = FirehoseSettings {

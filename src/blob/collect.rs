@@ -37,7 +37,7 @@ impl Blobs {
     async fn remove(&self, key: Key) -> Result<u64, StoreError> {
         let _lock = self.0.locks.lock(key.clone()).await;
         let (did, cid) = &key;
-        let row = rows::find(&mut *self.0.store.read().await?, did, cid).await?;
+        let row = rows::find(&self.0.store, did, cid).await?;
         if !row.is_some_and(|row| row.state == State::Deleting && !row.taken_down) {
             return Ok(0);
         }

@@ -1,8 +1,8 @@
 //! Blobs as files: `<location>/<two hex digits>/<DID>/<CID>`. A file appears there complete and durable, or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
 use super::BlobContent;
+use crate::file_stream::stream;
 
 /// What the files of unfinished uploads are called; those that a crash left are removed at start.
 pub(super) const UPLOAD_PREFIX: &str = "pds-upload-";
@@ -96,7 +97,7 @@ impl DiskStore {
     ) -> io::Result<Option<BlobContent>> {
         let path = self.directory(did).join(cid.to_string());
         blocking(move || {
-            let mut file = match File::open(&path) {
+            let file = match File::open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),
@@ -104,12 +105,11 @@ impl DiskStore {
             if file.metadata()?.len() != size {
                 return Err(io::Error::other(format!("{} is not {size} bytes long", path.display())));
             }
-            file.seek(SeekFrom::Start(start))?;
             if length > READ_AT_ONCE {
-                return Ok(Some(BlobContent::File(tokio::fs::File::from_std(file), length)));
+                return Ok(Some(BlobContent::Stream(stream(file, start, length))));
             }
-            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            file.take(length).read_to_end(&mut bytes)?;
+            let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+            file.read_exact_at(&mut bytes, start)?;
             Ok(Some(BlobContent::Memory(bytes)))
         })
         .await

@@ -25,9 +25,7 @@ pub struct BlobInfo {
 pub enum BlobContent {
     /// Few of them.
     Memory(Vec<u8>),
-    /// Many: a file, at the first of them, and how many to read.
-    File(tokio::fs::File, u64),
-    /// As they come from a bucket.
+    /// Many, as they come from a file or a bucket.
     Stream(BoxStream<'static, io::Result<Bytes>>),
 }
 
@@ -55,7 +53,7 @@ impl Blobs {
     /// # Errors
     /// If the database cannot be read.
     pub async fn find(&self, did: &Did, cid: &Cid) -> Result<Option<BlobInfo>, StoreError> {
-        let row = rows::find(&mut *self.0.store.read().await?, did, cid).await?;
+        let row = rows::find(&self.0.store, did, cid).await?;
         Ok(row.and_then(|row| match row {
             BlobRow {
                 state: State::Permanent,

@@ -9,7 +9,7 @@ use super::disk::blocking;
 use super::rows;
 use super::spool::{Full, Spool, Spooled};
 use crate::observe::metrics;
-use crate::store::StoreError;
+use crate::store::{BlobUpload, StoreError};
 
 /// The most blobs of an account that no record refers to, and…
 const UNREFERENCED_BLOBS: i64 = 1_000;
@@ -72,35 +72,32 @@ impl Blobs {
     async fn keep(&self, did: &Did, blob: UploadedBlob, file: tempfile::TempPath) -> Result<UploadedBlob, UploadError> {
         // The collector stays away as long as the file and its row may disagree.
         let _lock = self.0.locks.lock((did.clone(), blob.cid)).await;
-        self.begin(did, &blob).await?;
+        let upload = BlobUpload {
+            did: did.clone(),
+            cid: blob.cid,
+            mime_type: blob.mime_type.clone(),
+            size: i64::try_from(blob.size).unwrap_or(i64::MAX),
+            at: self.0.clock.now_micros(),
+        };
+        self.begin(&upload).await?;
         self.0.files.put(did, &blob.cid, file).await?;
-        let (owner, row, now) = (did.clone(), blob.clone(), self.0.clock.now_micros());
-        let finished = self.0.store.change(move |tx| {
-            Box::pin(async move { rows::finish_upload(tx.connection(), &owner, &row.cid, &row.mime_type, now).await })
-        });
-        finished.await?;
+        self.0.store.finish_upload(upload).await?;
         Ok(blob)
     }
 
     /// Makes sure that the blob has a row before its file is there.
-    async fn begin(&self, did: &Did, blob: &UploadedBlob) -> Result<(), UploadError> {
-        let mut reader = self.0.store.read().await?;
-        match rows::find(&mut reader, did, &blob.cid).await? {
+    async fn begin(&self, upload: &BlobUpload) -> Result<(), UploadError> {
+        let store = &self.0.store;
+        match rows::find(store, &upload.did, &upload.cid).await? {
             Some(row) if row.taken_down => return Err(UploadError::TakenDown),
             Some(_) => return Ok(()),
             None => {}
         }
-        let (blobs, bytes) = rows::temporary(&mut reader, did).await?;
-        drop(reader);
+        let (blobs, bytes) = rows::temporary(store, &upload.did).await?;
         if blobs >= UNREFERENCED_BLOBS || bytes >= UNREFERENCED_BYTES {
             return Err(UploadError::TooManyUnreferenced);
         }
-        let (owner, row, now) = (did.clone(), blob.clone(), self.0.clock.now_micros());
-        let begun = self
-            .0
-            .store
-            .change(move |tx| Box::pin(async move { rows::begin_upload(tx.connection(), &owner, &row, now).await }));
-        Ok(begun.await?)
+        Ok(store.begin_upload(upload.clone()).await?)
     }
 }
 

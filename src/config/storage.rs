@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::reader::Reader;
 use super::setting::Setting;
+use crate::store::Checkpoints;
 
 /// Where the reference server keeps what is in our one database: accepted, checked by nobody, without effect.
 const WITHOUT_EFFECT: [&str; 5] = [
@@ -51,15 +52,19 @@ pub struct StorageConfig {
     pub data_directory: PathBuf,
     /// `PDS_REPO_CACHE_BYTES`: memory for the trees of recently used repos.
     pub repo_cache_bytes: u64,
-    /// `PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT`: leave checkpoints to a replication tool.
-    pub disable_wal_auto_checkpoint: bool,
+    /// `PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT`: who makes checkpoints of the database.
+    pub checkpoints: Checkpoints,
 }
 
 impl StorageConfig {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         let data_directory = PathBuf::from(reader.text("PDS_DATA_DIRECTORY").unwrap_or_default());
         let repo_cache_bytes = reader.number("PDS_REPO_CACHE_BYTES");
-        let disable_wal_auto_checkpoint = reader.flag("PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT");
+        let checkpoints = if reader.flag("PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT") {
+            Checkpoints::Others
+        } else {
+            Checkpoints::Ours
+        };
         for name in WITHOUT_EFFECT {
             if reader.text(name).is_some() {
                 reader.warn(format!(
@@ -70,7 +75,7 @@ impl StorageConfig {
         Self {
             data_directory,
             repo_cache_bytes,
-            disable_wal_auto_checkpoint,
+            checkpoints,
         }
     }
 }

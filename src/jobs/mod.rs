@@ -15,6 +15,8 @@ use crate::repo::RepoError;
 
 /// How often old events are removed from the firehose's log.
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
+/// How often the write-ahead log is looked at.
+const TIDY_EVERY: Duration = Duration::from_millis(500);
 /// How often accounts that were left half-made are looked after.
 const SETTLE_EVERY: Duration = Duration::from_mins(1);
 /// How often expired sessions are removed.
@@ -49,6 +51,9 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
             .await
             .map(drop)
             .map_err(|error| error.to_string())
+    });
+    repeat(app, TIDY_EVERY, "empty the write-ahead log", |app| async move {
+        app.tidy().await.map_err(|error| error.to_string())
     });
     repeat(app, SETTLE_EVERY, "settle abandoned accounts", |app| async move {
         app.accounts

@@ -4,7 +4,7 @@
 //! client never holds a read transaction, which would stop the write-ahead log from being checkpointed.
 
 use std::collections::{BTreeSet, HashSet};
-use std::io::{Seek as _, Write as _};
+use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ const MAX_DIFFERENCE_GAPS: usize = 256;
 pub(super) enum Car {
     /// A small one.
     Memory(Vec<u8>),
-    /// A large one: a file that has no name any more, at its start, and its length in bytes.
-    File(tokio::fs::File, u64),
+    /// A large one: a file that has no name any more, and its length in bytes.
+    File(std::fs::File, u64),
 }
 
 impl Repos {
@@ -205,10 +205,7 @@ impl Spool {
         }
         match self.file {
             None => Ok(Car::Memory(self.memory)),
-            Some(mut file) => {
-                file.rewind()?;
-                Ok(Car::File(tokio::fs::File::from_std(file), self.length))
-            }
+            Some(file) => Ok(Car::File(file, self.length)),
         }
     }
 }

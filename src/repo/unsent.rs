@@ -11,10 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio_util::io::ReaderStream;
 
 use super::export::Car;
 use crate::clock::Clock;
+use crate::file_stream::stream;
 
 /// A client that takes nothing for so long has lost its export as soon as somebody else wants one.
 const STALLED: Duration = Duration::from_mins(5);
@@ -53,7 +53,7 @@ impl Unsent {
                 bytes.len() as u64,
                 Box::pin(futures_util::stream::iter(Pieces(bytes.into()))),
             ),
-            Car::File(file, length) => (length, Box::pin(ReaderStream::with_capacity(file, CHUNK_BYTES))),
+            Car::File(file, length) => (length, stream(file, 0, length)),
         };
         let shared = Arc::new(Shared {
             clock: Arc::clone(clock),

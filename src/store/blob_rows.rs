@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use atproto_data::Cid;
 use rusqlite::Transaction;
 
+use super::queue::UploadStage;
 use super::statement::execute;
-use super::{BlobRefRow, CommitWrite, Parameter, StoreError};
+use super::{BlobRefRow, BlobUpload, CommitWrite, Parameter, StoreError};
 
 pub(super) const BLOB_REF_ADDED: &str = "INSERT INTO blob_ref (repo_id, cid, path) VALUES ($1, $2, $3) \
      ON CONFLICT (repo_id, cid, path) DO NOTHING";
@@ -17,6 +18,34 @@ pub(super) const BLOB_KEPT: &str = "UPDATE blob SET state = 'permanent' WHERE st
 pub(super) const BLOB_RELEASED: &str = "UPDATE blob SET state = 'deleting' WHERE state = 'permanent' AND NOT EXISTS (\
      SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = blob.did AND r.cid = blob.cid) \
      AND did = (SELECT did FROM account WHERE account_id = $1) AND cid = $2";
+
+/// The row of a blob whose file is about to be put into place.
+pub(super) const BLOB_BEGUN: &str = "INSERT INTO blob (did, cid, mime_type, size, state, uploaded_at) \
+     VALUES ($1, $2, $3, $4, 'deleting', $5) ON CONFLICT (did, cid) DO NOTHING";
+/// The file is in place: permanent if a record of the account refers to it, else temporary from now on. A permanent blob stays as it is.
+pub(super) const BLOB_IN_PLACE: &str = "UPDATE blob SET mime_type = $3, uploaded_at = $4, state = CASE WHEN EXISTS (\
+     SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = $1 AND r.cid = $2) \
+     THEN 'permanent' ELSE 'temporary' END \
+     WHERE did = $1 AND cid = $2 AND state <> 'permanent'";
+
+/// Writes how far an upload is.
+pub(super) fn put_upload(
+    transaction: &Transaction<'_>,
+    upload: &BlobUpload,
+    stage: UploadStage,
+) -> rusqlite::Result<()> {
+    let (did, cid, mime_type) = (
+        upload.did.as_str().into(),
+        (&upload.cid).into(),
+        upload.mime_type.as_str().into(),
+    );
+    let (size, at) = (upload.size.into(), upload.at.into());
+    match stage {
+        UploadStage::Begun => execute(transaction, BLOB_BEGUN, &[did, cid, mime_type, size, at]),
+        UploadStage::InPlace => execute(transaction, BLOB_IN_PLACE, &[did, cid, mime_type, at]),
+    }
+    .map(drop)
+}
 
 /// Writes what a commit changes: mostly nothing.
 pub(super) fn put_changes(transaction: &Transaction<'_>, commit: &CommitWrite) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 //! than the statements (docs/adr/0002-sqlite-without-a-hop.md).
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
@@ -60,12 +61,22 @@ impl GroupConnection {
                 Write::Commit(commit) => put_commit(&transaction, commit, *event)?,
                 Write::Import { repo_id, rev, rows } => put_imported(&transaction, *repo_id, *rev, rows)?,
                 Write::Skeleton { repo_id, skeleton } => put_skeleton(&transaction, *repo_id, skeleton)?,
+                Write::Upload(upload, stage) => blob_rows::put_upload(&transaction, upload, *stage)?,
             }
         }
         if let Some(last) = group.iter().rev().find_map(|(_, event)| *event) {
             execute(&transaction, RAISE_SEQ_HIGH, &[last.seq.into()])?;
         }
         Ok(transaction)
+    }
+
+    /// Moves the write-ahead log into the database file and empties it. Whoever still reads in the log is not waited for: then the rest of it
+    /// stays for another time.
+    pub(super) fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.0.busy_timeout(Duration::ZERO)?;
+        let done = self.0.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        self.0.busy_timeout(open::BUSY_TIMEOUT)?;
+        done
     }
 
     /// Closes the connection. As the last one it moves the write-ahead log into the database file.
@@ -157,7 +168,7 @@ mod tests {
     use crate::store::skeleton_rows;
     use crate::store::testing::TestStore;
 
-    const ALL: [&str; 16] = [
+    const ALL: [&str; 18] = [
         EVENT,
         HEAD,
         PUT,
@@ -171,6 +182,8 @@ mod tests {
         blob_rows::BLOB_REF_REMOVED,
         blob_rows::BLOB_KEPT,
         blob_rows::BLOB_RELEASED,
+        blob_rows::BLOB_BEGUN,
+        blob_rows::BLOB_IN_PLACE,
         skeleton_rows::SKELETON_PUT,
         skeleton_rows::SKELETON_DELETE,
         skeleton_rows::SKELETON_CLEAR,

@@ -36,7 +36,8 @@ pub use error::StoreError;
 pub use inspect::{inspect, is_to_be_migrated};
 pub use look_up::{Column, Columns, Found};
 pub use queue::{
-    BlobChanges, BlobRefRow, CommitWrite, ImportedRows, RecordRow, SkeletonWrite, SubjectLinkRow, SubjectLinks,
+    BlobChanges, BlobRefRow, BlobUpload, CommitWrite, ImportedRows, RecordRow, SkeletonWrite, SubjectLinkRow,
+    SubjectLinks,
 };
 pub use sequence::{Sequence, SequencedEvent};
 pub use snapshot::Snapshot;
@@ -45,7 +46,7 @@ pub use tx::Tx;
 pub use usage::Usage;
 
 use look_up::LookUps;
-use queue::{Job, Queue, Write};
+use queue::{Job, Queue, UploadStage, Write};
 use snapshot::Snapshots;
 
 use crate::observe::{Unwritable, metrics};
@@ -60,13 +61,25 @@ pub type Reader = PoolConnection<Db>;
 /// What a change to accounts runs: statements on the writer's connection, inside a savepoint.
 pub type Change<T, E> = Box<dyn for<'c> FnOnce(&'c mut Tx<'_>) -> BoxFuture<'c, Result<T, E>> + Send>;
 
+/// A write-ahead log smaller than this is left as it is: what is written again and again goes to the database file once.
+const TIDY_BYTES: u64 = 1 << 20;
+
+/// Who moves the write-ahead log into the database file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checkpoints {
+    /// This server.
+    Ours,
+    /// A replicating tool (`PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT`).
+    Others,
+}
+
 /// Where the database lives and how it is opened.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
     /// Directory that holds `pds.sqlite`, its lock and `tmp/`; created if missing.
     pub data_directory: PathBuf,
-    /// Leave checkpoints of the write-ahead log to a replicating tool (`PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT`).
-    pub disable_wal_auto_checkpoint: bool,
+    /// Who makes checkpoints.
+    pub checkpoints: Checkpoints,
 }
 
 /// An open database whose writer does not run yet, so that the sequencer can read where its log ends.
@@ -77,6 +90,7 @@ pub struct Database {
     writer: writer::Connections,
     lock: lock::DirectoryLock,
     data_directory: PathBuf,
+    checkpoints: Checkpoints,
 }
 
 /// The running store. Cheap to clone.
@@ -90,6 +104,7 @@ pub struct Store {
     /// Whether the last write of records found the disk full.
     found_full: Arc<AtomicBool>,
     data_directory: Arc<PathBuf>,
+    checkpoints: Checkpoints,
     // Held for as long as anybody can reach the database.
     _lock: Arc<lock::DirectoryLock>,
 }
@@ -124,6 +139,7 @@ impl Database {
             writes_stopped,
             found_full: Arc::default(),
             data_directory: Arc::new(self.data_directory),
+            checkpoints: self.checkpoints,
             _lock: Arc::new(self.lock),
         })
     }
@@ -161,6 +177,22 @@ impl Store {
     /// If the database refused it; then nothing of it is stored.
     pub async fn put_skeleton(&self, repo_id: i64, skeleton: SkeletonWrite) -> Result<(), StoreError> {
         self.write(Write::Skeleton { repo_id, skeleton }).await
+    }
+
+    /// Makes a row for a blob, as one that is to be deleted, before its file is put into place. Nothing changes if it has one.
+    ///
+    /// # Errors
+    /// If the database refused it.
+    pub async fn begin_upload(&self, upload: BlobUpload) -> Result<(), StoreError> {
+        self.write(Write::Upload(upload, UploadStage::Begun)).await
+    }
+
+    /// Says that the file of a blob is in place: from now on it is temporary, or permanent if a record refers to it.
+    ///
+    /// # Errors
+    /// If the database refused it.
+    pub async fn finish_upload(&self, upload: BlobUpload) -> Result<(), StoreError> {
+        self.write(Write::Upload(upload, UploadStage::InPlace)).await
     }
 
     async fn write(&self, write: Write) -> Result<(), StoreError> {
@@ -210,12 +242,32 @@ impl Store {
         self.found_full.load(Ordering::Relaxed)
     }
 
+    /// Moves a large write-ahead log into the database file, if checkpoints are ours and nothing was written since this was asked last:
+    /// then no write has to wait for it, and a start has little to read.
+    ///
+    /// # Errors
+    /// If the writer has ended.
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        let rests = self.queue.rests();
+        if rests && self.checkpoints == Checkpoints::Ours && self.log_bytes() >= TIDY_BYTES {
+            self.queue.push(Job::Checkpoint).await?;
+        }
+        Ok(())
+    }
+
     /// Writes what is known without asking the database into the metrics.
     pub fn measure(&self) {
         metrics::WRITE_QUEUE_DEPTH.set_count([], self.queue.depth() as u64);
-        let size = |name: &str| std::fs::metadata(self.data_directory.join(name)).map_or(0, |file| file.len());
-        metrics::DATABASE_BYTES.set_count([], size(open::DATABASE_FILE));
-        metrics::DATABASE_WAL_BYTES.set_count([], size(&format!("{}-wal", open::DATABASE_FILE)));
+        metrics::DATABASE_BYTES.set_count([], self.file_bytes(open::DATABASE_FILE));
+        metrics::DATABASE_WAL_BYTES.set_count([], self.log_bytes());
+    }
+
+    fn log_bytes(&self) -> u64 {
+        self.file_bytes(open::LOG_FILE)
+    }
+
+    fn file_bytes(&self, name: &str) -> u64 {
+        std::fs::metadata(self.data_directory.join(name)).map_or(0, |file| file.len())
     }
 
     /// The data directory, absolute or as configured.

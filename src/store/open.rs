@@ -12,10 +12,12 @@ use super::lock::DirectoryLock;
 use super::look_up::LookUps;
 use super::snapshot::Snapshots;
 use super::writer::Connections;
-use super::{Database, StoreError, StoreSettings, migrations};
+use super::{Checkpoints, Database, StoreError, StoreSettings, migrations};
 
 /// Name of the database in the data directory.
 pub(super) const DATABASE_FILE: &str = "pds.sqlite";
+/// Its write-ahead log.
+pub(super) const LOG_FILE: &str = "pds.sqlite-wal";
 /// Directory for temporary files in the data directory, emptied at start.
 const TEMPORARY_DIRECTORY: &str = "tmp";
 /// What the reference server leaves in its data directory.
@@ -45,10 +47,9 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
 
     let path = directory.join(DATABASE_FILE);
     create_private(&path)?;
-    let checkpoint_pages = if settings.disable_wal_auto_checkpoint {
-        0
-    } else {
-        CHECKPOINT_PAGES
+    let checkpoint_pages = match settings.checkpoints {
+        Checkpoints::Ours => CHECKPOINT_PAGES,
+        Checkpoints::Others => 0,
     };
     let mut changes = SqliteConnection::connect_with(&changes_options(&path, checkpoint_pages)).await?;
     assert_version(&mut changes).await?;
@@ -77,6 +78,7 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
         },
         lock,
         data_directory: directory.clone(),
+        checkpoints: settings.checkpoints,
     })
 }
 

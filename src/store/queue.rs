@@ -1,6 +1,9 @@
 //! The writer's queue: what can be asked of it.
 
-use atproto_data::Cid;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use atproto_data::{Cid, Did};
 use atproto_repo::frame::EventBody;
 use atproto_repo::mst::{SkeletonChanges, SkeletonEntry};
 use futures_util::future::BoxFuture;
@@ -61,6 +64,30 @@ pub struct BlobRefRow {
     pub path: String,
     /// The blob.
     pub cid: Cid,
+}
+
+/// An upload of a blob.
+#[derive(Clone, Debug)]
+pub struct BlobUpload {
+    /// Whose it is.
+    pub did: Did,
+    /// The blob.
+    pub cid: Cid,
+    /// Its media type.
+    pub mime_type: String,
+    /// Its size in bytes.
+    pub size: i64,
+    /// When, in µs since 1970.
+    pub at: i64,
+}
+
+/// How far an upload is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum UploadStage {
+    /// Its file is about to be put into place.
+    Begun,
+    /// It is there.
+    InPlace,
 }
 
 /// What a commit changes about the blobs that its repo's records refer to. Most commits change nothing.
@@ -124,6 +151,7 @@ pub(super) enum Write {
     Commit(Box<CommitWrite>),
     Import { repo_id: i64, rev: i64, rows: ImportedRows },
     Skeleton { repo_id: i64, skeleton: SkeletonWrite },
+    Upload(BlobUpload, UploadStage),
 }
 
 /// Something for the writer to do.
@@ -133,6 +161,8 @@ pub(super) enum Job {
         done: oneshot::Sender<Result<(), StoreError>>,
     },
     Change(Box<dyn ChangeJob>),
+    /// Move the write-ahead log into the database file.
+    Checkpoint,
     Close(oneshot::Sender<()>),
 }
 
@@ -212,21 +242,39 @@ where
 
 /// The sending side of the queue.
 #[derive(Clone)]
-pub(super) struct Queue(mpsc::Sender<Job>);
+pub(super) struct Queue {
+    sender: mpsc::Sender<Job>,
+    /// How many jobs there have been…
+    pushed: Arc<AtomicU64>,
+    /// …when somebody asked last.
+    pushed_before: Arc<AtomicU64>,
+}
 
 impl Queue {
     pub(super) fn new() -> (Queue, mpsc::Receiver<Job>) {
         let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-        (Queue(sender), receiver)
+        let queue = Queue {
+            sender,
+            pushed: Arc::default(),
+            pushed_before: Arc::default(),
+        };
+        (queue, receiver)
     }
 
     pub(super) async fn push(&self, job: Job) -> Result<(), StoreError> {
-        self.0.send(job).await.map_err(|_| StoreError::CLOSED)
+        self.pushed.fetch_add(1, Ordering::Relaxed);
+        self.sender.send(job).await.map_err(|_| StoreError::CLOSED)
+    }
+
+    /// Whether nothing has come since this was asked last.
+    pub(super) fn rests(&self) -> bool {
+        let pushed = self.pushed.load(Ordering::Relaxed);
+        self.pushed_before.swap(pushed, Ordering::Relaxed) == pushed
     }
 
     /// How many jobs wait.
     pub(super) fn depth(&self) -> usize {
-        self.0.max_capacity() - self.0.capacity()
+        self.sender.max_capacity() - self.sender.capacity()
     }
 
     /// Waits until everything queued is done and the writer has ended.

@@ -9,7 +9,7 @@ use atproto_repo::frame::EventBody;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::open::DATABASE_FILE;
-use super::{Database, Sequence, SequencedEvent, Store, StoreSettings};
+use super::{Checkpoints, Database, Sequence, SequencedEvent, Store, StoreSettings};
 
 /// A store and what was published through it.
 pub(crate) struct TestStore {
@@ -20,10 +20,14 @@ pub(crate) struct TestStore {
 
 impl TestStore {
     pub(crate) async fn open() -> TestStore {
+        Self::with(Checkpoints::Ours).await
+    }
+
+    pub(crate) async fn with(checkpoints: Checkpoints) -> TestStore {
         let directory = tempfile::tempdir().unwrap();
         let settings = StoreSettings {
             data_directory: directory.path().to_owned(),
-            disable_wal_auto_checkpoint: false,
+            checkpoints,
         };
         let database = Database::open(&settings).await.unwrap();
         let published = Arc::new(Mutex::new(Vec::new()));

@@ -70,6 +70,7 @@ impl Writer {
             match job {
                 Job::Write { write, done } => self.writes(write, done),
                 Job::Change(change) => self.changes(change),
+                Job::Checkpoint => self.checkpoint(),
                 Job::Close(done) => {
                     self.close();
                     let _ = done.send(());
@@ -78,6 +79,12 @@ impl Writer {
             }
         }
         self.close();
+    }
+
+    fn checkpoint(&self) {
+        if let Err(error) = self.connections.groups.checkpoint() {
+            tracing::warn!(%error, "the write-ahead log stays as it is");
+        }
     }
 
     fn close(self) {
@@ -127,7 +134,7 @@ impl Writer {
         }
         let place = |write: &Write| match write {
             Write::Commit(commit) => commit.event.as_ref().map(|event| self.sequence.place(event)),
-            Write::Import { .. } | Write::Skeleton { .. } => None,
+            Write::Import { .. } | Write::Skeleton { .. } | Write::Upload(..) => None,
         };
         let events: Vec<Option<SequencedEvent>> = group.iter().map(place).collect();
         let rows: Vec<_> = group.iter().zip(events.iter().map(Option::as_ref)).collect();
@@ -223,7 +230,7 @@ fn size(write: &Write) -> usize {
         Write::Commit(commit) => 2 * bytes(&commit.puts) + commit.commit.len(),
         Write::Import { rows, .. } => bytes(&rows.records),
         // What a caller gives at a time is little.
-        Write::Skeleton { .. } => 0,
+        Write::Skeleton { .. } | Write::Upload(..) => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use crate::store::testing::TestStore;
-use crate::store::{BlobRefRow, CommitWrite, RecordRow, StoreError, SubjectLinks};
+use crate::store::{BlobRefRow, Checkpoints, CommitWrite, RecordRow, StoreError, SubjectLinks};
 
 /// The first commit of a repo, with one record and an event.
 fn commit(repo_id: i64) -> CommitWrite {
@@ -128,4 +128,45 @@ async fn a_caller_that_goes_away_cancels_nothing() {
     test.store.commit(commit(2)).await.unwrap();
     assert_eq!(test.integer("SELECT count(*) FROM record WHERE repo_id = 1").await, 1);
     assert_eq!(test.published().len(), 2);
+}
+
+/// Fills more of the write-ahead log than is left alone.
+async fn fill_log(test: &TestStore) {
+    let mut large = commit(1);
+    large.puts[0].content = vec![7; 2 << 20];
+    test.store.commit(large).await.unwrap();
+}
+
+fn log_bytes(test: &TestStore) -> u64 {
+    let log = test.file().with_extension("sqlite-wal");
+    std::fs::metadata(log).unwrap().len()
+}
+
+#[tokio::test]
+async fn a_large_log_is_emptied_once_nothing_is_written() {
+    let test = TestStore::open().await;
+    fill_log(&test).await;
+    let full = log_bytes(&test);
+    test.store.tidy().await.unwrap();
+    test.store.commit(commit(2)).await.unwrap();
+    assert!(log_bytes(&test) >= full, "something had been written");
+    test.store.tidy().await.unwrap();
+    test.store.tidy().await.unwrap();
+    // Behind the checkpoint in the queue.
+    let (go_on, told) = oneshot::channel();
+    go_on.send(()).unwrap();
+    hold(&test, told).await;
+    assert!(log_bytes(&test) < 100_000, "{} bytes", log_bytes(&test));
+    assert_eq!(test.integer("SELECT max(length(content)) FROM record").await, 2 << 20);
+}
+
+#[tokio::test]
+async fn a_log_that_others_read_stays() {
+    let test = TestStore::with(Checkpoints::Others).await;
+    fill_log(&test).await;
+    let full = log_bytes(&test);
+    test.store.tidy().await.unwrap();
+    test.store.tidy().await.unwrap();
+    test.store.commit(commit(2)).await.unwrap();
+    assert!(log_bytes(&test) >= full);
 }

@@ -7,8 +7,6 @@ use atproto_data::{Cid, Did};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use tokio::io::AsyncReadExt as _;
-use tokio_util::io::ReaderStream;
 
 use super::readable_repo::{READ_AUTH, readable_repo};
 use crate::app::App;
@@ -21,9 +19,6 @@ use crate::xrpc::repo_error::blob_file_error;
 pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getBlob", READ_AUTH, |app, call| {
     Box::pin(handle(app, call))
 });
-
-/// Bytes read from a large blob at a time.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// Whoever opens a blob in a browser gets a file, never a page that runs under this server's name.
 const SAFETY_HEADERS: [(HeaderName, HeaderValue); 2] = [
@@ -97,9 +92,6 @@ fn body(content: BlobContent) -> Body {
     match content {
         BlobContent::Memory(bytes) => Body::from(bytes),
         BlobContent::Stream(bytes) => Body::from_stream(bytes),
-        BlobContent::File(file, length) => {
-            Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK_BYTES))
-        }
     }
 }
 

@@ -16,7 +16,7 @@ const S3_SECRET_KEY: &str = "PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY";
 const S3_REQUEST_TIMEOUT_AT_MOST: u64 = 15_000;
 
 pub(super) const SETTINGS: &[Setting] = &[
-    Setting::new("PDS_BLOB_UPLOAD_LIMIT", "Largest blob, in bytes.").or("5242880"),
+    Setting::new("PDS_BLOB_UPLOAD_LIMIT", "Largest blob, in bytes.").or("104857600"),
     Setting::new(DISK_LOCATION, "Directory of the blobs.").or_computed("`blocks` in the data directory"),
     Setting::new(
         "PDS_BLOBSTORE_DISK_TMP_LOCATION",

@@ -2,24 +2,26 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::mem;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response as Answer;
-use futures_util::{Stream, stream};
-use reqwest::Response;
+use futures_util::{Stream, StreamExt as _, stream};
 use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::capacity::Place;
 use super::client_pace::at_own_pace;
 use super::decode::Undecoded;
-use super::room::Room;
 use super::{AppView, Reply, decode, headers};
 use crate::server::XrpcError;
 
 /// How long a service may take for a whole answer, however steadily it trickles.
 const MAX_ANSWER_TIME: Duration = Duration::from_mins(10);
+/// The same where the answer is read as a whole, and takes memory until it is.
+const MAX_READ_TIME: Duration = Duration::from_secs(30);
 /// The longest name and message of a service's error that are passed on, in characters.
 const MAX_ERROR_NAME: usize = 200;
 const MAX_ERROR_MESSAGE: usize = 5_000;
@@ -42,8 +44,16 @@ pub struct ReadAnswer {
     encoded: Vec<u8>,
     /// Bytes of its body.
     length: usize,
-    /// The memory that it takes.
-    _room: Room,
+    /// With the memory that it takes.
+    _place: Place,
+}
+
+/// An answer that was not read as a whole.
+pub struct Unread {
+    /// Why.
+    pub error: XrpcError,
+    /// The answer, if it is merely too large for what there is room for: it can still be passed on.
+    pub reply: Option<Box<Reply>>,
 }
 
 impl AppView {
@@ -73,16 +83,15 @@ impl AppView {
     ///
     /// # Errors
     /// 502 if it is larger than the limit, encoded or not, or breaks off, 503 if too much is read at the moment, 504 if it stops coming.
-    pub async fn read(&self, reply: Reply, max_bytes: u64) -> Result<ReadAnswer, XrpcError> {
+    pub async fn read(&self, reply: Reply, max_bytes: u64) -> Result<ReadAnswer, Unread> {
         let proxy = &self.settings.proxy;
         let max_bytes = max_bytes.min(proxy.max_response_bytes);
-        let headers = reply.response.headers().clone();
-        let mut room = self.memory.room();
-        let encoded = read(reply.response, max_bytes, proxy.body_timeout, &mut room).await?;
-        let (bytes, is_encoded) = (encoded.len(), headers.contains_key(header::CONTENT_ENCODING));
+        let reply = read(reply, max_bytes, proxy.body_timeout).await?;
+        let bytes = reply.begun.len();
+        let is_encoded = reply.response.headers().contains_key(header::CONTENT_ENCODING);
         // What is encoded may become large.
         let work = if is_encoded { LARGE.max(bytes) } else { bytes };
-        work_on(work, move || parse(headers, encoded, max_bytes, room)).await?
+        work_on(work, move || parse(reply, max_bytes)).await?
     }
 }
 
@@ -101,23 +110,51 @@ pub async fn work_on<T: Send + 'static>(
     done.map_err(|error| XrpcError::internal(&error))
 }
 
-fn parse(headers: HeaderMap, encoded: Vec<u8>, max_bytes: u64, mut room: Room) -> Result<ReadAnswer, XrpcError> {
-    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-    let (json, length) = match decode::decode(&headers, &encoded, limit, &mut room) {
-        Ok(body) => {
-            room.grow(body.len() * PARSED)?;
-            (serde_json::from_slice(&body).ok(), body.len())
-        }
-        Err(Undecoded::Unreadable) => (None, encoded.len()),
-        Err(Undecoded::TooLarge(error)) => return Err(error),
+fn parse(mut reply: Reply, max_bytes: u64) -> Result<ReadAnswer, Unread> {
+    let (json, length) = match json(&mut reply, max_bytes) {
+        Ok(found) => found,
+        Err(error) => return Err(Unread::still_whole(error, reply)),
     };
     Ok(ReadAnswer {
-        encoded: if json.is_some() { Vec::new() } else { encoded },
+        headers: reply.response.headers().clone(),
+        encoded: if json.is_some() { Vec::new() } else { reply.begun },
         json,
-        headers,
         length,
-        _room: room,
+        _place: reply.place,
     })
+}
+
+/// What an answer that was read says, if it is JSON, and its length in bytes.
+fn json(reply: &mut Reply, max_bytes: u64) -> Result<(Option<Value>, usize), XrpcError> {
+    let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+    let room = &mut reply.place.room;
+    match decode::decode(reply.response.headers(), &reply.begun, limit, room) {
+        Ok(body) => {
+            room.grow(body.len() * PARSED)?;
+            Ok((serde_json::from_slice(&body).ok(), body.len()))
+        }
+        Err(Undecoded::Unreadable) => Ok((None, reply.begun.len())),
+        Err(Undecoded::TooLarge(error)) => Err(error),
+    }
+}
+
+impl Unread {
+    fn still_whole(error: XrpcError, reply: Reply) -> Unread {
+        let reply = Some(Box::new(reply));
+        Unread { error, reply }
+    }
+}
+
+impl From<XrpcError> for Unread {
+    fn from(error: XrpcError) -> Unread {
+        Unread { error, reply: None }
+    }
+}
+
+impl From<Unread> for XrpcError {
+    fn from(unread: Unread) -> XrpcError {
+        unread.error
+    }
 }
 
 impl ReadAnswer {
@@ -141,22 +178,18 @@ impl ReadAnswer {
 }
 
 /// The error that a service answers with: its own name and message if it gives some, 502 for its 500.
-pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Duration, mut room: Room) -> XrpcError {
+pub(super) async fn error(reply: Reply, max_bytes: u64, body_timeout: Duration) -> XrpcError {
     let max_bytes = max_bytes.min(MAX_ERROR_BYTES);
-    let upstream = response.status();
+    let upstream = reply.response.status();
     let status = if upstream == StatusCode::INTERNAL_SERVER_ERROR {
         StatusCode::BAD_GATEWAY
     } else {
         upstream
     };
-    let response_headers = response.headers().clone();
-    let said = if is_json(&response_headers) {
-        let bytes = read(response, max_bytes, body_timeout, &mut room).await.ok();
-        let limit = usize::try_from(max_bytes).unwrap_or(usize::MAX);
-        bytes.and_then(|bytes| {
-            let bytes = decode::decode(&response_headers, &bytes, limit, &mut room).ok()?;
-            serde_json::from_slice::<Value>(&bytes).ok()
-        })
+    let headers = reply.response.headers().clone();
+    let said = if is_json(&headers) {
+        let whole = read(reply, max_bytes, body_timeout).await.ok();
+        whole.and_then(|mut reply| json(&mut reply, max_bytes).ok()?.0)
     } else {
         None
     };
@@ -168,7 +201,7 @@ pub(super) async fn error(response: Response, max_bytes: u64, body_timeout: Dura
     let name = text("error", MAX_ERROR_NAME).map_or(Cow::Borrowed(name), Cow::Owned);
     let message = text("message", MAX_ERROR_MESSAGE).unwrap_or_else(|| message.to_owned());
     let mut error = XrpcError::new(status, name, message);
-    for (name, value) in headers::besides_body(&response_headers) {
+    for (name, value) in headers::besides_body(&headers) {
         if let Some(name) = name {
             error = error.with_header(name, value);
         }
@@ -205,36 +238,38 @@ fn usual(status: StatusCode) -> (&'static str, &'static str) {
     }
 }
 
-async fn read(
-    mut response: Response,
-    max_bytes: u64,
-    body_timeout: Duration,
-    room: &mut Room,
-) -> Result<Vec<u8>, XrpcError> {
-    let end = Instant::now() + MAX_ANSWER_TIME;
-    let mut body = Vec::new();
+/// Reads the whole body of an answer.
+async fn read(mut reply: Reply, max_bytes: u64, body_timeout: Duration) -> Result<Reply, Unread> {
+    let end = Instant::now() + MAX_READ_TIME;
     loop {
-        let chunk = timeout_at(end, timeout(body_timeout, response.chunk())).await;
+        let chunk = timeout_at(end, timeout(body_timeout, reply.response.chunk())).await;
         let chunk = chunk.ok().and_then(Result::ok).ok_or_else(super::exchange::too_slow)?;
-        match chunk.map_err(|_| XrpcError::upstream_failure("Upstream service broke off"))? {
-            None => return Ok(body),
-            Some(chunk) if body.len() as u64 + chunk.len() as u64 > max_bytes => return Err(too_large()),
-            Some(chunk) => {
-                room.grow(chunk.len())?;
-                body.extend_from_slice(&chunk);
-            }
+        let Some(chunk) = chunk.map_err(|_| XrpcError::upstream_failure("Upstream service broke off"))? else {
+            return Ok(reply);
+        };
+        let length = reply.begun.len() + chunk.len();
+        if length as u64 > max_bytes {
+            return Err(too_large().into());
+        }
+        let room = reply.place.room.grow(chunk.len());
+        // Without room, too: what has come belongs to the answer.
+        reply.begun.extend_from_slice(&chunk);
+        if let Err(error) = room {
+            return Err(Unread::still_whole(error, reply));
         }
     }
 }
 
 /// The answer's body, cut off (which the client sees, because the connection breaks) where it is too large or too slow.
 fn paced(
-    reply: Reply,
+    mut reply: Reply,
     max_bytes: u64,
     body_timeout: Duration,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let end = Instant::now() + MAX_ANSWER_TIME;
-    stream::try_unfold((reply, max_bytes), move |(mut reply, left)| async move {
+    let begun = Bytes::from(mem::take(&mut reply.begun));
+    let left = max_bytes.saturating_sub(begun.len() as u64);
+    let rest = stream::try_unfold((reply, left), move |(mut reply, left)| async move {
         let chunk = timeout_at(end, timeout(body_timeout, reply.response.chunk())).await;
         let chunk = chunk.ok().and_then(Result::ok).ok_or(io::ErrorKind::TimedOut)?;
         let Some(chunk) = chunk.map_err(io::Error::other)? else {
@@ -244,7 +279,8 @@ fn paced(
             .checked_sub(chunk.len() as u64)
             .ok_or(io::ErrorKind::FileTooLarge)?;
         Ok(Some((chunk, (reply, left))))
-    })
+    });
+    stream::iter((!begun.is_empty()).then_some(Ok(begun))).chain(rest)
 }
 
 pub(super) fn too_large() -> XrpcError {

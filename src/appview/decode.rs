@@ -8,7 +8,7 @@ use brotli_decompressor::Decompressor;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 
-use super::room::Room;
+use super::capacity::Room;
 use crate::server::XrpcError;
 
 /// So many bytes are undone at a time.
@@ -74,7 +74,7 @@ mod tests {
     use flate2::Compression;
     use flate2::write::{GzEncoder, ZlibEncoder};
 
-    use super::super::room::Memory;
+    use super::super::capacity::Capacity;
     use super::*;
 
     fn encoded(name: &'static str) -> HeaderMap {
@@ -97,7 +97,7 @@ mod tests {
 
     /// What comes out; none if it is unreadable, an error if it is too large.
     fn outcome(headers: &HeaderMap, bytes: &[u8], limit: usize) -> Result<Option<Vec<u8>>, ()> {
-        match decode(headers, bytes, limit, &mut Memory::default().room()) {
+        match decode(headers, bytes, limit, &mut Capacity::default().room(None)) {
             Ok(decoded) => Ok(Some(decoded.into_owned())),
             Err(Undecoded::Unreadable) => Ok(None),
             Err(Undecoded::TooLarge(_)) => Err(()),
@@ -135,10 +135,10 @@ mod tests {
         let bomb = gzip(&vec![0; 64 << 20]);
         assert!(bomb.len() < 100_000);
         assert_eq!(outcome(&encoded("gzip"), &bomb, 1 << 20), Err(()));
-        let memory = Memory::default();
-        let mut others = memory.room();
-        others.grow((64 << 20) - 100_000).unwrap();
-        let no_room = decode(&encoded("gzip"), &bomb, 10 << 20, &mut memory.room());
+        let capacity = Capacity::default();
+        let mut others = capacity.room(None);
+        others.grow((16 << 20) - 100_000).unwrap();
+        let no_room = decode(&encoded("gzip"), &bomb, 10 << 20, &mut capacity.room(None));
         assert!(matches!(no_room, Err(Undecoded::TooLarge(_))));
     }
 }

@@ -12,8 +12,8 @@ use reqwest::{RequestBuilder, Response};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::capacity::Place;
 use super::service::{Chosen, Service};
-use super::slots::Slot;
 use super::{AppView, answer, headers};
 use crate::observe::{CallOutcome, Service as Observed, UpstreamCall};
 use crate::server::XrpcError;
@@ -57,8 +57,10 @@ enum Unanswered {
 /// An answer with a status of success, of which the headers have come. Dropping it ends the call.
 pub struct Reply {
     pub(super) response: Response,
+    /// What has been read of its body.
+    pub(super) begun: Vec<u8>,
     /// Given back when the answer has been read or passed on.
-    pub(super) _slot: Slot,
+    pub(super) place: Place,
 }
 
 impl Reply {
@@ -76,7 +78,7 @@ impl AppView {
     /// # Errors
     /// The service's own error, 502, 504; 429 if too many calls of the account are under way, 503 if too many of all.
     pub async fn call(&self, service: &Service, call: &Outgoing<'_>) -> Result<Reply, XrpcError> {
-        let slot = self.slot(service, call)?;
+        let place = self.place(service, call)?;
         let mut retries = self.settings.proxy.max_retries;
         loop {
             match self.send(service, self.within_time(self.request(service, call)?)).await {
@@ -85,7 +87,7 @@ impl AppView {
                     tracing::debug!(%error, "asking a service again");
                     retries -= 1;
                 }
-                sent => return self.admit(sent?, slot).await,
+                sent => return self.admit(sent?, place).await,
             }
         }
     }
@@ -93,7 +95,7 @@ impl AppView {
     /// Sends a call with the body of a client's request, as it comes.
     ///
     /// # Errors
-    /// As [`Self::call`]; 413 or 408 for the body.
+    /// As [`Self::call`]; 413, 408 or 400 for the body.
     pub async fn call_with_body(
         &self,
         service: &Service,
@@ -101,7 +103,7 @@ impl AppView {
         client: &HeaderMap,
         body: Body,
     ) -> Result<Reply, XrpcError> {
-        let slot = self.slot(service, call)?;
+        let place = self.place(service, call)?;
         // Dropped with the body, when all of it has been taken.
         let (taken, progress) = watch::channel(());
         let stream = Body::new(Limited::new(body, MAX_BODY_BYTES))
@@ -118,7 +120,7 @@ impl AppView {
                 impatience = self.patience(progress) => Err(impatience),
             }
         };
-        self.admit(self.send(service, sending).await?, slot).await
+        self.admit(self.send(service, sending).await?, place).await
     }
 
     /// Sends a call with a JSON body.
@@ -131,13 +133,13 @@ impl AppView {
         call: &Outgoing<'_>,
         json: Vec<u8>,
     ) -> Result<Reply, XrpcError> {
-        let slot = self.slot(service, call)?;
+        let place = self.place(service, call)?;
         let request = self
             .request(service, call)?
             .header("content-type", "application/json")
             .body(json);
         let sent = self.send(service, self.within_time(request)).await?;
-        self.admit(sent, slot).await
+        self.admit(sent, place).await
     }
 
     /// Finds out whether an AppView that was down answers again.
@@ -189,12 +191,12 @@ impl AppView {
         Unanswered::TooSlow
     }
 
-    fn slot(&self, service: &Service, call: &Outgoing<'_>) -> Result<Slot, XrpcError> {
-        let slots = match service.chosen {
-            Chosen::ByOperator(_) => &self.direct_slots,
-            Chosen::ByCaller => &self.guarded_slots,
+    fn place(&self, service: &Service, call: &Outgoing<'_>) -> Result<Place, XrpcError> {
+        let capacity = match service.chosen {
+            Chosen::ByOperator(_) => &self.direct_capacity,
+            Chosen::ByCaller => &self.guarded_capacity,
         };
-        slots.take(call.caller)
+        capacity.place(call.caller)
     }
 
     fn request(&self, service: &Service, call: &Outgoing<'_>) -> Result<RequestBuilder, XrpcError> {
@@ -214,15 +216,19 @@ impl AppView {
     }
 
     /// Lets answers of success through and turns others into errors.
-    async fn admit(&self, response: Response, slot: Slot) -> Result<Reply, XrpcError> {
+    async fn admit(&self, response: Response, place: Place) -> Result<Reply, XrpcError> {
         let status = response.status();
+        let reply = Reply {
+            response,
+            begun: Vec::new(),
+            place,
+        };
         if status.is_success() {
-            return Ok(Reply { response, _slot: slot });
+            return Ok(reply);
         }
         if status.is_client_error() || status.is_server_error() {
             let proxy = &self.settings.proxy;
-            let room = self.memory.room();
-            return Err(answer::error(response, proxy.max_response_bytes, proxy.body_timeout, room).await);
+            return Err(answer::error(reply, proxy.max_response_bytes, proxy.body_timeout).await);
         }
         // Redirects are not for clients to follow, and nothing else is an answer.
         Err(XrpcError::upstream_failure("Upstream service gave no answer"))

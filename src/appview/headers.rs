@@ -80,9 +80,11 @@ pub(super) fn besides_body(service: &HeaderMap) -> HeaderMap {
     passed
 }
 
+/// Copies a header; one in several lines is a list ([RFC 9110 §5.3](https://www.rfc-editor.org/rfc/rfc9110#section-5.3)) in one.
 fn copy(from: &HeaderMap, to: &mut HeaderMap, name: &HeaderName) {
-    if let Some(value) = from.get(name) {
-        to.insert(name, value.clone());
+    let lines: Vec<&[u8]> = from.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    if let (false, Ok(value)) = (lines.is_empty(), HeaderValue::from_bytes(&lines.join(&b", "[..]))) {
+        to.insert(name, value);
     }
 }
 
@@ -175,6 +177,17 @@ mod tests {
             ("content-type", "application/json"),
         ]));
         assert_eq!(of_answer(&service), all);
+    }
+
+    #[test]
+    fn lines_of_one_header_are_one_list() {
+        let mut client = HeaderMap::new();
+        for labeler in ["did:example:a", "did:example:b;redact, did:example:c"] {
+            client.append("atproto-accept-labelers", labeler.parse().unwrap());
+        }
+        let passed = passed_on(&client, Encoding::AsClient);
+        let labelers: Vec<_> = passed.get_all("atproto-accept-labelers").iter().collect();
+        assert_eq!(labelers, ["did:example:a, did:example:b;redact, did:example:c"]);
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! Calls that other services answer for our accounts: the AppView, moderation, direct messages, whatever a client names.
 
 mod answer;
+mod capacity;
 mod client_pace;
 mod decode;
 mod exchange;
 mod headers;
 pub mod local;
 mod proxy_header;
-mod room;
+mod quota;
 mod service;
-mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -22,14 +22,13 @@ use crate::config::{ProxyConfig, Upstream};
 use crate::identity::DidDocuments;
 use crate::observe::Outage;
 use crate::outbound::{GuardedClient, client_builder};
+use capacity::Capacity;
 use local::ImageUrls;
-use room::Memory;
-use slots::Slots;
 
-pub use answer::{ReadAnswer, work_on};
+pub use answer::{ReadAnswer, Unread, work_on};
 pub use exchange::{Outgoing, REPO_REV, Reply, too_slow};
 pub use headers::{Encoding, passed_on};
-pub use service::{ProxyTo, Service};
+pub use service::{NotFound, ProxyTo, Service};
 
 use service::Services;
 
@@ -64,13 +63,11 @@ pub struct AppView {
     dids: DidDocuments,
     /// Reaches what the operator chose.
     direct: Client,
-    direct_slots: Slots,
+    direct_capacity: Capacity,
     /// Reaches what a caller chose.
     guarded: GuardedClient,
-    /// Counted on their own: what a caller names may be slow for as long as it is let, and is not to stand in the way of the AppView.
-    guarded_slots: Slots,
-    /// For answers that are read as a whole.
-    memory: Memory,
+    /// Counted on its own: what a caller names may be slow for as long as it is let, and is not to stand in the way of the AppView.
+    guarded_capacity: Capacity,
     /// Of the AppView.
     outage: Outage,
 }
@@ -107,10 +104,9 @@ impl AppView {
             services,
             dids,
             direct: builder.build()?,
-            direct_slots: Slots::default(),
+            direct_capacity: Capacity::default(),
             guarded,
-            guarded_slots: Slots::default(),
-            memory: Memory::default(),
+            guarded_capacity: Capacity::default(),
             outage: Outage::default(),
         })
     }

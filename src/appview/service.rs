@@ -6,6 +6,7 @@ use reqwest::Url;
 
 use super::{AppView, AppViewError, AppViewSettings, proxy_header};
 use crate::config::Upstream;
+use crate::identity::ResolveError;
 use crate::observe::Service as Observed;
 use crate::server::XrpcError;
 
@@ -42,6 +43,36 @@ pub(super) enum Chosen {
     ByOperator(Observed),
     /// A caller, or a record: it may be anything.
     ByCaller,
+}
+
+/// Why a service is not found.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotFound {
+    /// There is no such DID, or none that can be resolved.
+    #[error("could not resolve proxy did")]
+    Did,
+    /// Its document cannot be had at the moment.
+    #[error("could not resolve proxy did at the moment")]
+    Document,
+    /// Its document has no such service, or no address of it.
+    #[error("could not resolve proxy did service url")]
+    Service,
+    /// It is ourselves.
+    #[error("the service to proxy to is this server")]
+    Itself,
+    /// Too many are being looked up.
+    #[error(transparent)]
+    TooMany(XrpcError),
+}
+
+impl From<NotFound> for XrpcError {
+    fn from(error: NotFound) -> XrpcError {
+        match error {
+            NotFound::TooMany(error) => error,
+            NotFound::Document => XrpcError::upstream_failure(error.to_string()),
+            _ => XrpcError::invalid_request(error.to_string()),
+        }
+    }
 }
 
 /// The services of the settings, with addresses to which methods can be added.
@@ -104,23 +135,24 @@ impl AppView {
         })
     }
 
-    /// The service that a call is for. Those of the settings are called where the settings say, others where their DID document says.
+    /// The service that an account's call is for. Those of the settings are called where the settings say, others where their DID document says.
     ///
     /// # Errors
-    /// 400 as [`Self::proxy_to`], for a service that cannot be found, and for ourselves.
-    pub async fn service(&self, headers: &HeaderMap, nsid: &str) -> Result<Service, XrpcError> {
+    /// 400 as [`Self::proxy_to`], for a service that there is not, and for ourselves; 502 if its DID document cannot be had at the
+    /// moment; 429 if the account looks for too many services at once.
+    pub async fn service(&self, caller: &Did, headers: &HeaderMap, nsid: &str) -> Result<Service, XrpcError> {
         if headers
             .get(proxy_header::NAME)
             .is_none_or(axum::http::HeaderValue::is_empty)
         {
             let (service, _) = self.services.answering(nsid);
-            return self.configured(service.ok_or_else(|| not_configured(nsid))?);
+            return Ok(self.configured(service.ok_or_else(|| not_configured(nsid))?)?);
         }
         let to = self.proxy_to(headers, nsid)?;
-        match self.appview() {
-            Some(appview) if self.is_appview(&to) => self.configured(appview),
-            _ => self.find(&to.did, &to.id).await,
-        }
+        Ok(match self.appview() {
+            Some(appview) if self.is_appview(&to) => self.configured(appview)?,
+            _ => self.find(caller, &to.did, &to.id).await?,
+        })
     }
 
     /// Whether a service is the AppView of the settings.
@@ -134,20 +166,25 @@ impl AppView {
         did == Some(to.did.as_str()) && to.id == APPVIEW
     }
 
-    /// The service `id` of a DID's document.
+    /// The service `id` of a DID's document, for an account.
     ///
     /// # Errors
-    /// 400 if there is none, or if it is ourselves.
-    pub async fn find(&self, did: &str, id: &str) -> Result<Service, XrpcError> {
-        let unknown = || XrpcError::invalid_request("could not resolve proxy did");
-        let did: Did = did.parse().map_err(|_| unknown())?;
+    /// If there is none, it cannot be looked up, or it is ourselves.
+    pub async fn find(&self, caller: &Did, did: &str, id: &str) -> Result<Service, NotFound> {
+        let did: Did = did.parse().map_err(|_| NotFound::Did)?;
         if did == self.settings.own_did {
-            return Err(itself());
+            return Err(NotFound::Itself);
         }
-        let resolved = self.dids.resolve(&did).await.ok().flatten().ok_or_else(unknown)?;
+        let lookup = self.guarded_capacity.lookup(caller).map_err(NotFound::TooMany)?;
+        let resolved = self.dids.resolve(&did).await;
+        drop(lookup);
+        let resolved = resolved.map_err(|error| match error {
+            ResolveError::Unsupported(_) => NotFound::Did,
+            ResolveError::Failed(_) => NotFound::Document,
+        })?;
+        let resolved = resolved.ok_or(NotFound::Did)?;
         let url = resolved.document.service(id).and_then(|service| service.url());
-        let url = url.and_then(|url| Url::parse(url).ok());
-        let url = url.ok_or_else(|| XrpcError::invalid_request("could not resolve proxy did service url"))?;
+        let url = url.and_then(|url| Url::parse(url).ok()).ok_or(NotFound::Service)?;
         self.called(Service {
             did,
             url,
@@ -158,15 +195,15 @@ impl AppView {
     /// A service of the settings, and what it is to us.
     ///
     /// # Errors
-    /// 400 if it is ourselves.
-    pub fn configured(&self, service: &Service) -> Result<Service, XrpcError> {
+    /// If it is ourselves.
+    pub fn configured(&self, service: &Service) -> Result<Service, NotFound> {
         self.called(service.clone())
     }
 
     /// Lets a service through unless it is this server. One that leads back here by another name finds its token refused.
-    fn called(&self, service: Service) -> Result<Service, XrpcError> {
+    fn called(&self, service: Service) -> Result<Service, NotFound> {
         if authority(&self.services.own) == authority(&service.url) {
-            return Err(itself());
+            return Err(NotFound::Itself);
         }
         Ok(service)
     }
@@ -211,8 +248,4 @@ impl Service {
 
 fn not_configured(nsid: &str) -> XrpcError {
     XrpcError::invalid_request(format!("No service configured for {nsid}"))
-}
-
-fn itself() -> XrpcError {
-    XrpcError::invalid_request("the service to proxy to is this server")
 }

@@ -17,7 +17,7 @@ use super::did_address;
 use super::did_resolver::{DidResolver, ResolveError, Resolved, ResolvedDid};
 use super::plc_directory::PlcDirectory;
 use crate::clock::Clock;
-use crate::outbound::{FetchLimits, GuardedClient};
+use crate::outbound::{FetchError, FetchLimits, GuardedClient};
 
 /// Bytes of documents kept in memory, as JSON text.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -167,7 +167,10 @@ impl DidDocuments {
             deadline: self.0.settings.timeout,
         };
         let answer = self.0.client.get(&address, ACCEPT, limits).await;
-        let answer = answer.map_err(|error| ResolveError::Failed(error.to_string()))?;
+        let answer = answer.map_err(|error| match error {
+            FetchError::Refused(_) => ResolveError::Unsupported(did.to_string()),
+            error => ResolveError::Failed(error.to_string()),
+        })?;
         match answer.status.as_u16() {
             200 => serde_json::from_slice(&answer.body)
                 .map(Some)

@@ -31,7 +31,7 @@ pub trait DidResolver: Send + Sync + 'static {
 /// Why nobody knows what a DID's document says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// A method other than did:plc and did:web, or a did:web with a path.
+    /// A method other than did:plc and did:web, a did:web with a path, or one of a host that we do not ask.
     #[error("DIDs like {0} cannot be resolved")]
     Unsupported(String),
     /// The document cannot be had at the moment, or what came is none.

@@ -135,17 +135,23 @@ fn refusal(error: &(dyn Error + 'static), too_large: XrpcError) -> XrpcError {
     match fault_of(error) {
         Some(Fault::TooLarge) => too_large,
         Some(Fault::TooSlow) => XrpcError::request_timeout(),
-        None => XrpcError::invalid_request("The request body could not be read"),
+        None => unreadable(),
     }
 }
 
-/// The answer to a client whose body, passed on as a stream, made `error`: 413 if it is too large, 408 if it comes too slowly, `None` if
-/// the error is not the body's.
+/// The answer to a client whose body, passed on as a stream, made `error`: 413 if it is too large, 408 if it comes too slowly, 400 if it
+/// breaks off, `None` if the error is not the body's.
 pub(crate) fn streaming_fault(error: &(dyn Error + 'static)) -> Option<XrpcError> {
-    Some(match fault_of(error)? {
-        Fault::TooLarge => XrpcError::stream_too_large(),
-        Fault::TooSlow => XrpcError::request_timeout(),
-    })
+    match fault_of(error) {
+        Some(Fault::TooLarge) => Some(XrpcError::stream_too_large()),
+        Some(Fault::TooSlow) => Some(XrpcError::request_timeout()),
+        // So come all errors of requests' bodies, and no others.
+        None => causes(error).any(<dyn Error>::is::<axum::Error>).then(unreadable),
+    }
+}
+
+fn unreadable() -> XrpcError {
+    XrpcError::invalid_request("The request body could not be read")
 }
 
 enum Fault {

@@ -29,9 +29,9 @@ pub(crate) async fn pass_on(
     }
     let caller = caller?;
     let access = caller.access()?;
-    let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
-    check_privilege(access, &nsid)?;
     let did = &access.account.did;
+    let service = app.appview.service(did, &parts.headers, nsid.as_str()).await?;
+    check_privilege(access, &nsid)?;
     let mut call = outgoing(&parts, &nsid, Encoding::AsClient);
     let reply = if parts.method == Verb::POST {
         call.caller = Some(did);
@@ -60,7 +60,7 @@ pub(super) async fn ask(
 
 /// Passes a query of ours on to the service that it is for, in the account's name.
 pub(super) async fn ask_as(app: &App, parts: &Parts, nsid: &Nsid, did: &Did) -> Result<Reply, XrpcError> {
-    let service = app.appview.service(&parts.headers, nsid.as_str()).await?;
+    let service = app.appview.service(did, &parts.headers, nsid.as_str()).await?;
     call_as(app, did, &service, outgoing(parts, nsid, app.appview.encoding())).await
 }
 

@@ -77,6 +77,7 @@ async fn push_registrations_go_to_the_service_that_they_name() {
     let alice = app.account("alice").await;
     let input =
         |did: &str| json!({"serviceDid": did, "token": "t", "platform": "ios", "appId": "x", "ageRestricted": true});
+    let other = app.plc.registers_service("other", &push.url());
     for method in [
         "app.bsky.notification.registerPush",
         "app.bsky.notification.unregisterPush",
@@ -95,8 +96,15 @@ async fn push_registrations_go_to_the_service_that_they_name() {
         push.behaves(method, json_answer(400, &json!({"error": "NotToday", "message": "no"})));
         alice.call(method, &input(&push.did())).await.refused(400, "NotToday");
         let unknown = alice.call(method, &input("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa")).await;
-        let message = "invalid notification service details in did document: did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
+        let message = "could not resolve did document: did:plc:aaaaaaaaaaaaaaaaaaaaaaaa";
         assert_eq!(unknown.refused(400, "InvalidRequest"), message);
+        let message = format!("invalid notification service details in did document: {other}");
+        let refused = alice.call(method, &input(other.as_str())).await;
+        assert_eq!(refused.refused(400, "InvalidRequest"), message);
+        let refused = alice.call(method, &input("did:web:pds.test")).await;
+        refused.refused(400, "InvalidRequest");
+        let refused = alice.call(method, &input("did:web:localhost%3A1")).await;
+        refused.refused(502, "UpstreamFailure");
         for wrong in [
             json!({}),
             json!({"serviceDid": "x", "token": "t", "platform": "ios", "appId": "x"}),

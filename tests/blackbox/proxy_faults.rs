@@ -2,9 +2,12 @@
 
 use futures_util::StreamExt as _;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::harness::{AppView, Behaviour};
+use crate::metrics::series;
 use crate::proxy::server;
 use crate::{Account, Answer};
 
@@ -109,6 +112,77 @@ async fn a_client_may_send_no_more_than_the_limit() {
         .await
         .unwrap();
     answer.refused(413, "PayloadTooLarge");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_cannot_be_read_is_the_clients_fault() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[("PDS_METRICS_PORT", "0")]).await;
+    let alice = app.account("alice").await;
+    let broken = app.api.post(SLOW).bearer_auth(&alice.access);
+    let broken = broken.header("content-encoding", "gzip").body("not compressed");
+    Answer::to(broken).await.unwrap().refused(400, "InvalidRequest");
+    let mut chunks = TcpStream::connect(app.api.address()).await.unwrap();
+    let head = format!(
+        "POST /xrpc/{SLOW} HTTP/1.1\r\nhost: pds.test\r\nauthorization: Bearer {}\r\ntransfer-encoding: chunked\r\n\r\n",
+        alice.access
+    );
+    chunks.write_all(head.as_bytes()).await.unwrap();
+    chunks.write_all(b"1\r\nx\r\nno number\r\n").await.unwrap();
+    let mut answer = String::new();
+    chunks.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("\"InvalidRequest\""), "{answer}");
+    // It says nothing of the AppView.
+    for outcome in ["ok", "client_error", "server_error", "timeout", "unreachable"] {
+        let name = format!("pds_upstream_requests_total{{service=\"appview\",outcome=\"{outcome}\"}}");
+        let times = series(&app, &name).await;
+        assert!(times.is_none_or(|times| times < 1.0), "{outcome} {times:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_that_are_slow_to_find_are_few_at_a_time() {
+    const MOST: usize = 16;
+    let appview = AppView::start().await;
+    let app = server(&appview, &[("PDS_ID_RESOLVER_TIMEOUT", "60000")]).await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    // Hosts of did:web that take connections and say nothing.
+    let hosts = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = format!("did:web:localhost%3A{}", hosts.local_addr().unwrap().port());
+    let asks = |account: &Account, proxy: &str| {
+        let request = app.api.get(SLOW, &[]).bearer_auth(&account.access);
+        Answer::to(request.header("atproto-proxy", proxy))
+    };
+    let mut calls = JoinSet::new();
+    for number in 0..=MOST {
+        calls.spawn(asks(&alice, &format!("{slow}#a{number}")));
+    }
+    // One too many is refused at once; all others wait.
+    let refused = calls.join_next().await.unwrap().unwrap().unwrap();
+    refused.refused(429, "RateLimitExceeded");
+    asks(&bob, &appview.service("other")).await.unwrap().ok();
+    alice.query(SLOW, &[]).await.ok();
+}
+
+#[tokio::test]
+async fn a_service_that_was_found_is_known_while_its_document_cannot_be_had() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    let (known, new) = (AppView::start().await, AppView::start().await);
+    let ask = async |service: &AppView| {
+        let request = app.api.get(SLOW, &[]).bearer_auth(&alice.access);
+        Answer::to(request.header("atproto-proxy", service.service("other")))
+            .await
+            .unwrap()
+    };
+    ask(&known).await.ok();
+    for service in [&known, &new] {
+        service.has_no_document();
+    }
+    ask(&known).await.ok();
+    ask(&new).await.refused(502, "UpstreamFailure");
 }
 
 /// Many calls of an account's that its AppView answers slowly.

@@ -1,6 +1,10 @@
 //! What an account just wrote is there at once, although the AppView has not seen it yet.
 
+use std::io::Write as _;
+
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::harness::{AppView, Behaviour};
 use crate::proxy::server;
@@ -264,29 +268,93 @@ async fn answers_that_cannot_be_brought_up_to_date_stay_as_they_are() {
     }
 }
 
+/// The headers of an answer in JSON that is not up to date.
+fn behind(stage: &Stage) -> Vec<(&'static str, String)> {
+    vec![
+        ("content-type", "application/json".to_owned()),
+        ("atproto-repo-rev", stage.seen.clone()),
+    ]
+}
+
 #[tokio::test]
-async fn a_compressed_answer_is_read_within_the_limit() {
-    use std::io::Write as _;
+async fn an_answer_that_is_too_large_to_be_read_stays_as_it_is() {
     let stage = Stage::set().await;
     stage.post("pb", &post("one")).await;
-    for (padding, fits) in [(1_000, true), (64 << 20, false)] {
-        let body = json!({"feed": [], "padding": "x".repeat(padding)}).to_string();
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(body.as_bytes()).unwrap();
-        let headers = vec![
-            ("content-type", "application/json".to_owned()),
-            ("content-encoding", "gzip".to_owned()),
-            ("atproto-repo-rev", stage.seen.clone()),
-        ];
+    for (padding, is_compressed, fits) in [
+        (1_000, true, true),
+        (64 << 20, true, false),
+        (1 << 20, false, true),
+        (4 << 20, false, false),
+    ] {
+        let mut body = json!({"feed": [], "padding": "x".repeat(padding)})
+            .to_string()
+            .into_bytes();
+        let mut headers = behind(&stage);
+        if is_compressed {
+            body = gzip(&body);
+            headers.push(("content-encoding", "gzip".to_owned()));
+        }
         stage
             .appview
-            .behaves(TIMELINE, Behaviour::Say(200, headers, encoder.finish().unwrap()));
+            .behaves(TIMELINE, Behaviour::Say(200, headers, body.clone()));
         if fits {
             assert_eq!(rkeys(&stage.ask(TIMELINE, &[]).await.0), ["pb"]);
         } else {
-            stage.alice.query(TIMELINE, &[]).await.refused(502, "UpstreamFailure");
+            let answer = stage.alice.query(TIMELINE, &[]).await;
+            assert!(!answer.headers.contains_key(LAG));
+            assert!(answer.bytes() == body, "{padding}");
         }
     }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_a_service_that_an_account_names_take_no_room_of_others() {
+    const LARGE: usize = 9_900_000;
+    let stage = Stage::set().await;
+    stage.post("pb", &post("one")).await;
+    stage.says(TIMELINE, &json!({"feed": []}));
+    let evil = AppView::start().await;
+    let large = Behaviour::HangAfter(vec![b' '; LARGE]);
+    evil.behaves(TIMELINE, Behaviour::With(behind(&stage), Box::new(large.clone())));
+    let mut calls = JoinSet::new();
+    for _ in 0..7 {
+        let request = stage.app.api.get(TIMELINE, &[]).bearer_auth(&stage.alice.access);
+        calls.spawn(Answer::to(request.header("atproto-proxy", evil.service("other"))));
+    }
+    evil.hanging(7).await;
+    assert_eq!(rkeys(&stage.ask(TIMELINE, &[]).await.0), ["pb"]);
+    // What there is no room for goes through as it is.
+    stage
+        .appview
+        .behaves(LIKES, Behaviour::With(behind(&stage), Box::new(large)));
+    for _ in 0..2 {
+        calls.spawn(Answer::to(
+            stage.app.api.get(LIKES, &[]).bearer_auth(&stage.alice.access),
+        ));
+    }
+    stage.appview.hanging(2).await;
+    let unread = stage
+        .app
+        .api
+        .get(LIKES, &[])
+        .bearer_auth(&stage.alice.access)
+        .send()
+        .await;
+    let begun = unread.unwrap().bytes_stream().next().await.unwrap().unwrap();
+    assert!(begun.starts_with(b"  "));
+    stage.appview.release();
+    evil.release();
+    for answer in calls.join_all().await {
+        let body = answer.unwrap().bytes();
+        assert_eq!((body.len(), body.ends_with(b" done")), (LARGE + 4, true));
+    }
+    assert_eq!(rkeys(&stage.ask(TIMELINE, &[]).await.0), ["pb"]);
 }
 
 #[tokio::test]
@@ -399,6 +467,7 @@ async fn embeds_are_shown_as_the_appview_would() {
     let record_view = |view: Value| json!({"$type": "app.bsky.embed.record#view", "record": view});
     let not_found =
         |uri: &str| record_view(json!({"$type": "app.bsky.embed.record#viewNotFound", "uri": uri, "notFound": true}));
+    let gone = format!("at://{OTHER}/{POST}/gone");
     let pack = format!("at://{OTHER}/app.bsky.graph.starterpack/s");
     let mut thumbnail = external(None);
     thumbnail["thumb"] = json!(url("feed_thumbnail"));
@@ -415,7 +484,9 @@ async fn embeds_are_shown_as_the_appview_would() {
         (record(&quoted), record_view(quoted_view.clone())),
         (record(&feed), record_view(json!({"$type": "app.bsky.feed.defs#generatorView", "uri": feed, "likeCount": 1}))),
         (record(&list), record_view(json!({"$type": "app.bsky.graph.defs#listView", "uri": list}))),
-        (record(&pack), not_found(&pack)),
+        (record(&gone), not_found(&gone)),
+        // Of this the AppView is not asked.
+        (record(&pack), Value::Null),
         (
             json!({"$type": "app.bsky.embed.recordWithMedia", "record": {"$type": "app.bsky.embed.record", "record": strong_ref(&quoted)}, "media": images}),
             json!({"$type": "app.bsky.embed.recordWithMedia#view", "record": record_view(quoted_view), "media": images_view}),
@@ -470,6 +541,48 @@ async fn what_posts_quote_is_asked_for_once_and_not_waited_for_long() {
         }
     }
     stage.appview.hanging(0).await;
+}
+
+#[tokio::test]
+async fn a_quoted_post_of_ones_own_need_not_be_known_to_the_appview() {
+    let stage = Stage::set().await;
+    stage.says(TIMELINE, &json!({"feed": []}));
+    let blob = stage.blob().await;
+    let mut quoted = post("quoted");
+    quoted["embed"] = json!({"$type": "app.bsky.embed.images", "images": [{"image": blob, "alt": "a"}]});
+    let strong_ref = stage.post("pb", &quoted).await;
+    let mut quote = post("quote");
+    let strong_ref = json!({"uri": strong_ref["uri"], "cid": strong_ref["cid"]});
+    quote["embed"] = json!({"$type": "app.bsky.embed.record", "record": strong_ref});
+    stage.post("pc", &quote).await;
+    let (answer, _) = stage.ask(TIMELINE, &[]).await;
+    let (quote, quoted) = (&answer["feed"][0]["post"], &answer["feed"][1]["post"]);
+    let shown = &quote["embed"]["record"];
+    assert_eq!(shown["$type"], "app.bsky.embed.record#viewRecord");
+    for name in ["uri", "cid", "author", "indexedAt"] {
+        assert_eq!(shown[name], quoted[name], "{name}");
+    }
+    assert_eq!(
+        (&shown["value"], &shown["embeds"][0]),
+        (&quoted["record"], &quoted["embed"])
+    );
+    assert!(stage.appview.calls().iter().all(|call| call["nsid"] == TIMELINE));
+}
+
+#[tokio::test]
+async fn a_profile_that_is_not_valid_shows_what_is_well_formed() {
+    let stage = Stage::set().await;
+    let odd = json!({"displayName": "Odd", "description": "x".repeat(3_000)});
+    let mut input = stage.alice.write("app.bsky.actor.profile", "self", &odd);
+    input["validate"] = json!(false);
+    stage.alice.call("com.atproto.repo.putRecord", &input).await.ok();
+    let seen = stage.alice.head().await.1.to_string();
+    stage.post("pb", &post("one")).await;
+    for rev in [&stage.seen, &seen] {
+        stage.appview.says(TIMELINE, rev, &json!({"feed": []}));
+        let (answer, _) = stage.ask(TIMELINE, &[]).await;
+        assert_eq!(answer["feed"][0]["post"]["author"]["displayName"], "Odd");
+    }
 }
 
 #[tokio::test]

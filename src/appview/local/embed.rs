@@ -32,21 +32,15 @@ enum Kind {
     List,
 }
 
-/// What the AppView knows of the records that posts quote.
+/// How the records that posts quote are shown, by their URIs; those of which nobody said anything are not there.
 #[derive(Clone, Debug, Default)]
-pub struct Quoted(HashMap<String, Known>);
+pub struct Quoted(HashMap<String, Value>);
 
-#[derive(Clone, Debug)]
-enum Known {
-    /// It did not answer in time.
-    Nothing,
-    /// What it shows.
-    View(Value),
-}
-
-/// What to ask the AppView for before posts are shown: one call for all posts that they quote, one for all feeds, one for each list.
-pub fn questions<'p>(posts: impl Iterator<Item = &'p Value>) -> Vec<Question> {
-    let quoted: BTreeSet<(Kind, &str)> = posts.filter_map(|post| quoted_record(&post["embed"])).collect();
+/// What to ask the AppView for before posts are shown, of what is not known: one call for all posts that they quote, one for all feeds, one
+/// for each list.
+pub fn questions<'p>(posts: impl Iterator<Item = &'p Value>, known: &Quoted) -> Vec<Question> {
+    let quoted = posts.filter_map(|post| quoted_record(&post["embed"]));
+    let quoted: BTreeSet<(Kind, &str)> = quoted.filter(|(_, uri)| !known.0.contains_key(*uri)).collect();
     let mut questions: Vec<Question> = Vec::new();
     for (kind, uri) in quoted {
         let (nsid, name) = match kind {
@@ -67,12 +61,13 @@ pub fn questions<'p>(posts: impl Iterator<Item = &'p Value>) -> Vec<Question> {
 }
 
 impl Quoted {
-    /// Takes note of the answer to a question; of none if there was none in time.
-    pub fn learn(&mut self, question: &Question, answer: Option<&Value>) {
-        let Some(answer) = answer else {
-            let unknown = question.params.iter().map(|(_, uri)| (uri.clone(), Known::Nothing));
-            return self.0.extend(unknown);
-        };
+    /// Takes note of the view of a post that the AppView has not seen.
+    pub fn learn_own(&mut self, uri: &str, view: &Value) {
+        self.0.insert(uri.to_owned(), quoted_post(view));
+    }
+
+    /// Takes note of the answer to a question.
+    pub fn learn(&mut self, question: &Question, answer: &Value) {
         let (views, show): (_, fn(&Value) -> Value) = match question.kind {
             Kind::Post => (answer["posts"].as_array().cloned(), quoted_post),
             Kind::FeedGenerator => (answer["feeds"].as_array().cloned(), |view| {
@@ -82,12 +77,19 @@ impl Quoted {
                 typed(view, "app.bsky.graph.defs#listView")
             }),
         };
+        for (_, uri) in &question.params {
+            self.0.insert(uri.clone(), not_found(uri));
+        }
         for view in views.unwrap_or_default() {
             if let Some(uri) = view["uri"].as_str() {
-                self.0.insert(uri.to_owned(), Known::View(show(&view)));
+                self.0.insert(uri.to_owned(), show(&view));
             }
         }
     }
+}
+
+fn not_found(uri: &str) -> Value {
+    json!({"$type": "app.bsky.embed.record#viewNotFound", "uri": uri, "notFound": true})
 }
 
 fn typed(view: &Value, name: &str) -> Value {
@@ -114,7 +116,7 @@ fn quoted_post(post: &Value) -> Value {
     view
 }
 
-/// The view of a post's embed. None for what we do not know, and for a quoted record of which the AppView said nothing in time.
+/// The view of a post's embed. None for what we do not know, and for a quoted record of which nobody said anything in time.
 pub fn view(embed: &Value, quoted: &Quoted, did: &Did, images: &ImageUrls) -> Option<Value> {
     match embed["$type"].as_str()? {
         RECORD => record_view(embed, quoted),
@@ -191,12 +193,7 @@ fn video_view(embed: &Value, did: &Did, images: &ImageUrls) -> Option<Value> {
 }
 
 fn record_view(embed: &Value, quoted: &Quoted) -> Option<Value> {
-    let uri = &embed["record"]["uri"];
-    let record = match uri.as_str().and_then(|uri| quoted.0.get(uri)) {
-        Some(Known::View(view)) => view.clone(),
-        Some(Known::Nothing) => return None,
-        None => json!({"$type": "app.bsky.embed.record#viewNotFound", "uri": uri, "notFound": true}),
-    };
+    let record = quoted.0.get(embed["record"]["uri"].as_str()?)?;
     Some(json!({"$type": "app.bsky.embed.record#view", "record": record}))
 }
 
@@ -251,7 +248,7 @@ mod tests {
             .iter()
             .map(|(kind, rkey)| json!({"embed": quote(&uri(kind, rkey))}))
             .collect();
-        let questions = questions(posts.iter());
+        let questions = questions(posts.iter(), &Quoted::default());
         let asked: Vec<(&str, usize)> = questions.iter().map(|one| (one.nsid, one.params.len())).collect();
         let expected = [
             ("app.bsky.feed.getPosts", 2),
@@ -269,14 +266,29 @@ mod tests {
         );
         let mut quoted = Quoted::default();
         let known = json!({"posts": [{"uri": uri("feed.post", "b"), "record": {"text": "b"}}]});
-        quoted.learn(&questions[0], Some(&known));
-        quoted.learn(&questions[1], None);
+        quoted.learn(&questions[0], &known);
         let show =
             |kind, rkey| view(&quote(&uri(kind, rkey)), &quoted, &did, &images).map(|view| view["record"].clone());
         assert_eq!(show("feed.post", "b").unwrap()["value"]["text"], "b");
         assert_eq!(show("feed.post", "a").unwrap()["notFound"], true, "it has none");
-        assert_eq!(show("graph.starterpack", "a").unwrap()["notFound"], true);
-        assert_eq!(show("feed.generator", "a"), None, "it said nothing");
+        for (kind, why) in [
+            ("graph.starterpack", "not asked"),
+            ("feed.generator", "it said nothing"),
+        ] {
+            assert_eq!(show(kind, "a"), None, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_post_of_the_accounts_own_is_not_asked_for() {
+        let mut quoted = Quoted::default();
+        quoted.learn_own(POST, &json!({"uri": POST, "record": {"text": "own"}}));
+        let posts = [json!({"embed": quote(POST)})];
+        assert_eq!(questions(posts.iter(), &quoted), []);
+        assert_eq!(
+            record_view(&quote(POST), &quoted).unwrap()["record"]["value"]["text"],
+            "own"
+        );
     }
 
     #[test]
@@ -302,15 +314,17 @@ mod tests {
         let nothing = Quoted::default();
         assert_eq!(view(&video, &nothing, &did, &images), Some(video_view.clone()));
         let both = json!({"$type": RECORD_WITH_MEDIA, "record": quote(POST), "media": video});
-        let shown = view(&both, &nothing, &did, &images).unwrap();
+        assert_eq!(view(&both, &nothing, &did, &images), Some(video_view.clone()));
+        let mut gone = Quoted::default();
+        gone.learn(
+            &questions([json!({"embed": both})].iter(), &nothing)[0],
+            &json!({"posts": []}),
+        );
+        let shown = view(&both, &gone, &did, &images).unwrap();
         assert_eq!(
             (&shown["media"], &shown["record"]["record"]["notFound"]),
             (&video_view, &json!(true))
         );
-        let mut unanswered = Quoted::default();
-        let question = &questions([json!({"embed": both})].iter())[0];
-        unanswered.learn(question, None);
-        assert_eq!(view(&both, &unanswered, &did, &images), Some(video_view));
         let gallery =
             json!({"$type": GALLERY, "items": [{"$type": "x", "image": blob, "alt": "a", "aspectRatio": ratio}]});
         let gallery_view = json!({"$type": "app.bsky.embed.gallery#view", "items": [{

@@ -10,7 +10,7 @@ pub mod profile;
 pub mod thread;
 
 use atproto_data::json::write_cbor_as_json;
-use atproto_data::{Did, Map, Nsid, RecordKey, Value as DataValue, cbor};
+use atproto_data::{Cid, Did, Map, Nsid, RecordKey, Value as DataValue, cbor};
 use atproto_lexicon::{Catalogue, Validity};
 use serde_json::Value;
 
@@ -94,31 +94,114 @@ impl LocalRecord {
             uri: format!("at://{did}/{}", record.path),
             cid: record.cid.to_string(),
             indexed_at: rfc3339_millis(micros),
-            value: valid_json(collection, rkey, &record.content)?,
+            value: if collection == PROFILES {
+                profile_json(&record.content)?
+            } else {
+                valid_json(collection, rkey, &record.content)?
+            },
             micros,
         })
     }
 }
 
 /// A record as JSON, if it is what its schema says.
-pub fn valid_json(collection: &str, rkey: &str, content: &[u8]) -> Option<Value> {
-    let (collection, rkey): (Nsid, RecordKey) = (collection.parse().ok()?, rkey.parse().ok()?);
-    let record: Map = match cbor::decode(content).ok()? {
-        DataValue::Map(record) => record,
-        _ => return None,
+fn valid_json(collection: &str, rkey: &str, content: &[u8]) -> Option<Value> {
+    is_valid(collection, rkey, &map(content)?).then(|| json(content))?
+}
+
+/// The fields of a profile that are what its schema says, or were in its first years: whoever has an old one has a name all the same.
+pub fn profile_json(content: &[u8]) -> Option<Value> {
+    let record = map(content)?;
+    let kind = record.get("$type")?;
+    let is_sound = |name: &str| {
+        let value = record.get(name)?;
+        let alone = [("$type".to_owned(), kind.clone()), (name.to_owned(), value.clone())];
+        Some(is_valid(PROFILES, "self", &alone.into_iter().collect()))
     };
-    let validity = Catalogue::bundled()
-        .validate_record(&collection, &rkey, &record, "$")
-        .ok()?;
-    if validity != Validity::Valid {
-        return None;
+    let mut json = json(content)?;
+    json.as_object_mut()?
+        .retain(|name, value| is_sound(name).unwrap_or(false) || old_blob_cid(value).is_some());
+    Some(json)
+}
+
+fn map(content: &[u8]) -> Option<Map> {
+    match cbor::decode(content).ok()? {
+        DataValue::Map(record) => Some(record),
+        _ => None,
     }
+}
+
+fn json(content: &[u8]) -> Option<Value> {
     let mut json = Vec::new();
     write_cbor_as_json(content, &mut json).ok()?;
     serde_json::from_slice(&json).ok()
 }
 
+fn is_valid(collection: &str, rkey: &str, record: &Map) -> bool {
+    let (Ok(collection), Ok(rkey)) = (collection.parse::<Nsid>(), rkey.parse::<RecordKey>()) else {
+        return false;
+    };
+    let validity = Catalogue::bundled().validate_record(&collection, &rkey, record, "$");
+    matches!(validity, Ok(Validity::Valid))
+}
+
 /// The CID of a blob in a record's JSON.
 fn blob_cid(blob: &Value) -> Option<&str> {
-    blob["ref"]["$link"].as_str()
+    blob["ref"]["$link"].as_str().or_else(|| old_blob_cid(blob))
+}
+
+/// The CID of a blob as records named them before blobs had a type: `{cid, mimeType}`.
+fn old_blob_cid(blob: &Value) -> Option<&str> {
+    let cid = blob["cid"].as_str().filter(|_| blob["mimeType"].is_string())?;
+    cid.parse::<Cid>().is_ok().then_some(cid)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    const CID: &str = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
+
+    #[test]
+    fn an_old_profile_has_what_is_well_formed() {
+        let avatar = json!({"cid": CID, "mimeType": "image/jpeg"});
+        let record = json!({
+            "$type": PROFILES,
+            "displayName": "Old",
+            "description": "x".repeat(3_000),
+            "avatar": avatar,
+            "banner": {"cid": "no CID", "mimeType": "image/jpeg"},
+            "website": 7,
+        });
+        let record = atproto_data::json::from_slice(record.to_string().as_bytes()).unwrap();
+        let shown = profile_json(&cbor::encode(&record)).unwrap();
+        assert_eq!(
+            shown,
+            json!({"$type": PROFILES, "displayName": "Old", "avatar": avatar})
+        );
+        assert_eq!(blob_cid(&shown["avatar"]), Some(CID));
+        assert_eq!(profile_json(&cbor::encode(&DataValue::Null)), None);
+    }
+
+    #[test]
+    fn the_lag_is_that_of_the_oldest() {
+        let record = |micros| LocalRecord {
+            uri: String::new(),
+            cid: String::new(),
+            indexed_at: String::new(),
+            value: Value::Null,
+            micros,
+        };
+        let mut local = LocalRecords::default();
+        assert_eq!(local.lag_millis(9_000_000), None);
+        local.posts = vec![record(5_000_000), record(7_000_000)];
+        assert_eq!(local.lag_millis(9_000_999), Some(4_000));
+        local.profile = Some(record(1_500_000));
+        assert_eq!(local.lag_millis(9_000_000), Some(7_500));
+        assert_eq!(local.lag_millis(1_000_000), Some(0), "the clock went back");
+    }
 }

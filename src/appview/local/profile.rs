@@ -9,7 +9,7 @@ use super::images::{AVATAR, BANNER, ImageUrls};
 /// How much of a profile a view shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Name and picture (`app.bsky.actor.defs#profileViewBasic`).
+    /// Name, pronouns and picture (`app.bsky.actor.defs#profileViewBasic`).
     Basic,
     /// Everything (`app.bsky.actor.defs#profileViewDetailed`).
     Full,
@@ -23,9 +23,12 @@ pub fn update(view: &mut Value, did: &Did, record: &Value, images: &ImageUrls, d
     let image = |name: &str, preset| blob_cid(&record[name]).map(|cid| images.image(preset, did, cid).into());
     set(view, "displayName", text(record, "displayName"));
     set(view, "avatar", image("avatar", AVATAR));
+    set(view, "pronouns", text(record, "pronouns"));
     if detail == Detail::Full {
         set(view, "description", text(record, "description"));
         set(view, "banner", image("banner", BANNER));
+        set(view, "website", text(record, "website"));
+        set(view, "pinnedPost", record.get("pinnedPost").cloned());
     }
 }
 
@@ -68,8 +71,12 @@ mod tests {
             own_url: String::new(),
         };
         let url = |preset: &str, cid: &str| format!("https://cdn.example.com/{preset}/{did}/{cid}");
+        let pinned = json!({"uri": "at://x", "cid": "bafypost"});
         let record = json!({
             "displayName": "New",
+            "pronouns": "they",
+            "website": "https://example.com",
+            "pinnedPost": pinned,
             "avatar": {"$type": "blob", "ref": {"$link": "bafyavatar"}, "mimeType": "image/png", "size": 1},
             "banner": {"$type": "blob", "ref": {"$link": "bafybanner"}, "mimeType": "image/png", "size": 1},
         });
@@ -78,11 +85,14 @@ mod tests {
         update(&mut basic, &did, &record, &images, Detail::Basic);
         let mut expected = old.clone();
         expected["displayName"] = "New".into();
+        expected["pronouns"] = "they".into();
         expected["avatar"] = url("avatar", "bafyavatar").into();
         assert_eq!(basic, expected);
         let mut full = old.clone();
         update(&mut full, &did, &record, &images, Detail::Full);
         expected["banner"] = url("banner", "bafybanner").into();
+        expected["website"] = "https://example.com".into();
+        expected["pinnedPost"] = pinned;
         expected.as_object_mut().unwrap().remove("description");
         assert_eq!(full, expected);
         update(&mut full, &did, &json!({}), &images, Detail::Full);

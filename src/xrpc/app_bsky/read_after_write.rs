@@ -12,8 +12,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::account::Account;
 use crate::app::App;
 use crate::appview::local::embed::{Quoted, questions};
-use crate::appview::local::{LocalRecord, LocalRecords, PROFILES, post, profile, valid_json};
-use crate::appview::{Outgoing, REPO_REV, ReadAnswer, passed_on, too_slow, work_on};
+use crate::appview::local::{LocalRecord, LocalRecords, PROFILES, post, profile, profile_json};
+use crate::appview::{Outgoing, REPO_REV, ReadAnswer, Unread, passed_on, too_slow, work_on};
 use crate::server::respond::JSON;
 use crate::server::{Params, XrpcError, XrpcResult};
 use crate::xrpc::proxy::{ask_as, method, token};
@@ -80,7 +80,12 @@ pub(super) async fn ask<'a>(
     if local.is_empty() {
         return app.appview.pass_on(reply).map(Asked::Current);
     }
-    let mut answer = app.appview.read(reply, u64::MAX).await?;
+    let mut answer = match app.appview.read(reply, u64::MAX).await {
+        Ok(answer) => answer,
+        // Better without what is new than not at all.
+        Err(Unread { reply: Some(reply), .. }) => return app.appview.pass_on(*reply).map(Asked::Current),
+        Err(unread) => return Err(unread.error),
+    };
     let Some(body) = answer.json.take() else {
         return Ok(Asked::Current(answer.unchanged()));
     };
@@ -122,16 +127,22 @@ pub(super) fn is_first_page(params: &Params) -> Result<bool, XrpcError> {
 impl Behind<'_> {
     /// The posts as the AppView would show them. A quoted record that it does not give in time is left out.
     pub(super) async fn views(&self, posts: &[&LocalRecord]) -> Vec<Value> {
-        let (did, images) = (&self.account.did, self.app.appview.images());
-        let (author, quoted) = tokio::join!(self.author(), self.quoted(posts));
-        posts
-            .iter()
-            .map(|post| post::view(post, &author, &quoted, did, images))
-            .collect()
+        let author = self.author().await;
+        let quoted = self.quoted(posts, &author).await;
+        posts.iter().map(|post| self.view(post, &author, &quoted)).collect()
     }
 
-    async fn quoted(&self, posts: &[&LocalRecord]) -> Quoted {
-        let questions = questions(posts.iter().map(|post| &post.value));
+    fn view(&self, post: &LocalRecord, author: &Value, quoted: &Quoted) -> Value {
+        post::view(post, author, quoted, &self.account.did, self.app.appview.images())
+    }
+
+    /// What posts quote: what the AppView has not seen is known here, the rest it is asked for.
+    async fn quoted(&self, posts: &[&LocalRecord], author: &Value) -> Quoted {
+        let mut quoted = Quoted::default();
+        for own in &self.local.posts {
+            quoted.learn_own(&own.uri, &self.view(own, author, &Quoted::default()));
+        }
+        let questions = questions(posts.iter().map(|post| &post.value), &quoted);
         let answers = join_all(questions.iter().map(async |question| {
             let params: Vec<(&str, &str)> = question
                 .params
@@ -140,9 +151,10 @@ impl Behind<'_> {
                 .collect();
             self.ask(question.nsid, &params).await
         }));
-        let mut quoted = Quoted::default();
         for (question, answer) in questions.iter().zip(answers.await) {
-            quoted.learn(question, answer.as_ref());
+            if let Some(answer) = &answer {
+                quoted.learn(question, answer);
+            }
         }
         quoted
     }
@@ -159,7 +171,7 @@ impl Behind<'_> {
     async fn ask_at_leisure(&self, nsid: &str, params: &[(&str, &str)]) -> Result<Option<Value>, XrpcError> {
         let appview = &self.app.appview;
         let (nsid, did) = (method(nsid)?, &self.account.did);
-        let service = appview.service(&self.parts.headers, nsid.as_str()).await?;
+        let service = appview.service(did, &self.parts.headers, nsid.as_str()).await?;
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(params)
             .finish();
@@ -212,7 +224,7 @@ impl Behind<'_> {
         let record = found
             .inspect_err(|error| tracing::warn!(%error, "a profile cannot be read"))
             .ok()??;
-        valid_json(PROFILES, "self", &record.content)
+        profile_json(&record.content)
     }
 }
 

@@ -36,10 +36,14 @@ pub(crate) enum Behaviour {
     Hang,
     /// Begins to answer, and goes on after [`AppView::release`].
     HangMidway,
+    /// The same, beginning with these bytes.
+    HangAfter(Vec<u8>),
     /// Never stops.
     Endless,
     /// Begins to answer and breaks the connection.
     Break,
+    /// As otherwise, with these headers.
+    With(Vec<(&'static str, String)>, Box<Behaviour>),
 }
 
 /// A service on loopback. Unless told otherwise, it echoes calls as JSON. Cheap to clone.
@@ -132,6 +136,11 @@ impl AppView {
         *self.0.did_document.lock().unwrap() = json!({"id": self.did(), "service": services});
     }
 
+    /// Answers who asks for its DID document with something else from now on.
+    pub(crate) fn has_no_document(&self) {
+        *self.0.did_document.lock().unwrap() = Value::Null;
+    }
+
     /// Answers a method like this from now on.
     pub(crate) fn behaves(&self, nsid: &str, behaviour: Behaviour) {
         self.0.behaviours.lock().unwrap().insert(nsid.to_owned(), behaviour);
@@ -209,36 +218,54 @@ async fn answer(State(appview): State<AppView>, request: Request) -> Response {
     let behaviour = appview.0.behaviours.lock().unwrap().get(nsid).cloned();
     match behaviour {
         None => echoed(&echo),
-        Some(Behaviour::Say(status, headers, body)) => {
+        Some(behaviour) => behave(&appview, behaviour, &echo).await,
+    }
+}
+
+async fn behave(appview: &AppView, behaviour: Behaviour, echo: &Value) -> Response {
+    match behaviour {
+        Behaviour::Say(status, headers, body) => {
             let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();
             response.headers_mut().clear();
-            for (name, value) in headers {
-                response.headers_mut().append(name, value.parse().unwrap());
-            }
-            response
+            with_headers(response, headers)
         }
-        Some(Behaviour::Hang) => {
+        Behaviour::Hang => {
             appview.wait().await;
-            echoed(&echo)
+            echoed(echo)
         }
-        Some(Behaviour::HangMidway) => {
-            let begun = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"begun, "))]);
-            let rest = stream::once(async move {
-                appview.wait().await;
-                Ok(Bytes::from_static(b"done"))
-            });
-            Body::from_stream(begun.chain(rest)).into_response()
-        }
-        Some(Behaviour::Endless) => {
+        Behaviour::HangMidway => hang_after(appview, Bytes::from_static(b"begun, ")),
+        Behaviour::HangAfter(beginning) => hang_after(appview, beginning.into()),
+        Behaviour::Endless => {
             let chunk = Bytes::from(vec![b'x'; 64 << 10]);
             Body::from_stream(stream::repeat_with(move || Ok::<_, Infallible>(chunk.clone()))).into_response()
         }
-        Some(Behaviour::Break) => {
+        Behaviour::Break => {
             let begun = stream::iter([Ok(Bytes::from_static(b"begun"))]);
             let error = std::io::Error::other("the service breaks the connection as it was told");
             Body::from_stream(begun.chain(stream::once(async { Err(error) }))).into_response()
         }
+        Behaviour::With(headers, behaviour) => {
+            let response = Box::pin(behave(appview, *behaviour, echo)).await;
+            with_headers(response, headers)
+        }
     }
+}
+
+fn with_headers(mut response: Response, headers: Vec<(&'static str, String)>) -> Response {
+    for (name, value) in headers {
+        response.headers_mut().append(name, value.parse().unwrap());
+    }
+    response
+}
+
+fn hang_after(appview: &AppView, beginning: Bytes) -> Response {
+    let appview = appview.clone();
+    let begun = stream::iter([Ok::<_, Infallible>(beginning)]);
+    let rest = stream::once(async move {
+        appview.wait().await;
+        Ok(Bytes::from_static(b"done"))
+    });
+    Body::from_stream(begun.chain(rest)).into_response()
 }
 
 /// The echo with headers that a client may get, and with some that it must not.

@@ -25,9 +25,10 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let access = call.caller.access()?;
     if is_for_others(&app, call.headers(), NSID)? {
-        let service = app.appview.service(call.headers(), NSID).await?;
+        let did = &access.account.did;
+        let service = app.appview.service(did, call.headers(), NSID).await?;
         let body = to_vec(&Value::Map(call.input.as_map().clone()));
-        let response = send_json(&app, call.headers(), NSID, &service, &access.account.did, body).await?;
+        let response = send_json(&app, call.headers(), NSID, &service, did, body).await?;
         return app.appview.pass_on(response);
     }
     let mut preferences = Vec::new();

@@ -25,7 +25,7 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did = &call.caller.access()?.account.did;
     let feed: AtUri = call.params.required("feed")?;
-    let service = app.appview.service(call.headers(), NSID).await?;
+    let service = app.appview.service(did, call.headers(), NSID).await?;
     let generator = generator(&app, &call.parts.headers, did, &service, &feed).await?;
     let token = token(&app, did, generator.as_str(), &method(SKELETON)?).await?;
     let response = ask(&app, &call.parts, &method(NSID)?, &service, Some((did, token))).await?;

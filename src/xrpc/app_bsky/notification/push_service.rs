@@ -4,6 +4,7 @@ use atproto_data::json::to_vec;
 use atproto_data::{Did, Value};
 
 use crate::app::App;
+use crate::appview::NotFound;
 use crate::server::{XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::proxy::send_json;
@@ -21,14 +22,20 @@ pub(super) async fn forward(app: &App, call: Call, nsid: &str) -> XrpcResult {
     let service = match app.appview.appview() {
         Some(appview) if appview.did == did => app.appview.configured(appview)?,
         _ => {
-            let found = app.appview.find(did.as_str(), PUSH_SERVICE).await;
-            found.map_err(|_| {
-                let message = format!("invalid notification service details in did document: {did}");
-                XrpcError::invalid_request(message)
-            })?
+            let found = app.appview.find(&account.did, did.as_str(), PUSH_SERVICE).await;
+            found.map_err(|error| refusal(error, &did))?
         }
     };
     let body = to_vec(&Value::Map(call.input.as_map().clone()));
     send_json(app, call.headers(), nsid, &service, &account.did, body).await?;
     Ok(respond::empty())
+}
+
+fn refusal(error: NotFound, did: &Did) -> XrpcError {
+    let problem = match error {
+        NotFound::Did => "could not resolve did document",
+        NotFound::Service => "invalid notification service details in did document",
+        NotFound::Document | NotFound::Itself | NotFound::TooMany(_) => return error.into(),
+    };
+    XrpcError::invalid_request(format!("{problem}: {did}"))
 }

@@ -28,7 +28,7 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     call.input.take_required_object("subject")?.required_type()?;
     call.input.take_optional_object("modTool")?;
     let did = &call.caller.access()?.account.did;
-    let service = app.appview.service(call.headers(), NSID).await?;
+    let service = app.appview.service(did, call.headers(), NSID).await?;
     let response = send_json(&app, call.headers(), NSID, &service, did, body).await?;
     app.appview.pass_on(response)
 }

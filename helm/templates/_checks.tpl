@@ -20,10 +20,26 @@
 {{- end }}
 {{- end }}
 {{- end }}
-{{- if and .Values.ingress.enabled (eq .Values.ingress.className "cce") (not .Values.ingress.elb.id) (not .Values.ingress.elb.autocreate) }}
+{{- if and .Values.ingress.enabled (eq (default "" .Values.ingress.className) "cce") (not .Values.ingress.elb.id) (not .Values.ingress.elb.autocreate) }}
 {{- if not (or (hasKey .Values.ingress.annotations "kubernetes.io/elb.id") (hasKey .Values.ingress.annotations "kubernetes.io/elb.autocreate")) }}
 {{- fail "\n\ningress.elb: the class cce needs a load balancer: set ingress.elb.id to one that exists, or ingress.elb.autocreate to make one.\n" }}
 {{- end }}
+{{- end }}
+{{- if and .Values.ingress.enabled .Values.ingress.hosts }}
+{{- $hosts := list }}
+{{- range .Values.ingress.hosts }}{{ $hosts = append $hosts .host }}{{ end }}
+{{- if not (or (has $config.hostname $hosts) (has (regexReplaceAll "^[^.]+" $config.hostname "*") $hosts)) }}
+{{- fail (printf "\n\ningress.hosts: pds.config.hostname (%s) is not among %s. Leave ingress.hosts and ingress.tls empty, with ingress.tlsSecretName, to have the hosts made of the host name.\n" $config.hostname (join ", " $hosts)) }}
+{{- end }}
+{{- end }}
+{{- $instead := dict "PDS_HOSTNAME" "pds.config.hostname" "PDS_PORT" "service.port (the container's own port is 3000)" "PDS_METRICS_PORT" "metrics.port" "PDS_DATA_DIRECTORY" "pds.config.dataDir" "PDS_BLOBSTORE_DISK_LOCATION" "pds.config.blobstoreLocation" }}
+{{- range .Values.extraEnv }}
+{{- if hasKey $instead .name }}
+{{- fail (printf "\n\nextraEnv: other objects of this chart depend on %s. Set %s instead.\n" .name (get $instead .name)) }}
+{{- end }}
+{{- end }}
+{{- if and .Values.pds.s3.bucket (not .Values.pds.s3.existingSecret) (not .Values.extraEnvFrom) (not (contains "PDS_BLOBSTORE_S3_ACCESS_KEY_ID" (toJson .Values.extraEnv))) }}
+{{- fail "\n\npds.s3.existingSecret: name the Secret with the keys of the bucket, accessKeyId and secretAccessKey.\n" }}
 {{- end }}
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) }}
 {{- fail "\n\nhttpRoute.parentRefs: name the Gateway, such as [{name: web, namespace: gateways}].\n" }}

@@ -16,7 +16,7 @@
 
 {{- define "bluesky-pds.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "bluesky-pds.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "bluesky-pds.labels" -}}
@@ -26,8 +26,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 app.kubernetes.io/part-of: bluesky-pds
 {{ include "bluesky-pds.selectorLabels" . }}
 {{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{ include "bluesky-pds.strings" . }}
 {{- end }}
+{{- end }}
+
+{{/* A map whose values are texts, as labels and annotations must be: 7200 becomes "7200", true "true". */}}
+{{- define "bluesky-pds.strings" -}}
+{{- $texts := dict }}
+{{- range $key, $value := . }}
+{{- $_ := set $texts $key (ternary $value (toJson $value) (kindIs "string" $value)) }}
+{{- end }}
+{{- toYaml $texts }}
 {{- end }}
 
 {{/* Name, namespace, labels and annotations of an object: (dict "root" $ "suffix" "-data" "labels" … "annotations" …), all but root optional. */}}
@@ -36,10 +45,10 @@ app.kubernetes.io/part-of: bluesky-pds
 name: {{ include "bluesky-pds.fullname" .root }}{{ .suffix }}
 namespace: {{ .root.Release.Namespace }}
 labels:
-  {{- merge (dict) (default dict .labels) $own | toYaml | nindent 2 }}
+  {{- merge (dict) (default dict .labels) $own | include "bluesky-pds.strings" | nindent 2 }}
 {{- with merge (dict) (default dict .annotations) .root.Values.commonAnnotations }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- include "bluesky-pds.strings" . | nindent 2 }}
 {{- end }}
 {{- end }}
 
@@ -63,12 +72,35 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* The server's host name and the wildcard of the handles below it, as a YAML list. */}}
+{{/* The wildcards of the handles of this server's users, as a YAML list. */}}
+{{- define "bluesky-pds.wildcards" -}}
+{{- range default (list (printf ".%s" .Values.pds.config.hostname)) .Values.pds.config.serviceHandleDomains }}
+- {{ printf "*%s" . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The server's host name and the wildcards of its users' handles, as a YAML list. */}}
 {{- define "bluesky-pds.hosts" -}}
 - {{ .Values.pds.config.hostname | quote }}
-- {{ printf "*.%s" .Values.pds.config.hostname | quote }}
+{{- include "bluesky-pds.wildcards" . }}
 {{- end }}
 
 {{- define "bluesky-pds.claimName" -}}
 {{- default (printf "%s-data" (include "bluesky-pds.fullname" .)) .Values.pds.dataStorage.existingClaim }}
+{{- end }}
+
+{{/* Where a pod may run and what it knows of the network, for the server and for the pod of `helm test`. */}}
+{{- define "bluesky-pds.placement" -}}
+{{- $placement := dict }}
+{{- range $field := list "priorityClassName" "runtimeClassName" "dnsPolicy" "dnsConfig" "hostAliases" "tolerations" }}
+{{- with get $.Values $field }}
+{{- $_ := set $placement $field . }}
+{{- end }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+{{- $_ := set $placement "nodeSelector" (include "bluesky-pds.strings" . | fromYaml) }}
+{{- end }}
+{{- with $placement }}
+{{- toYaml . }}
+{{- end }}
 {{- end }}

@@ -13,6 +13,8 @@ COPY image-build.sh /usr/local/bin/image-build
 RUN /usr/local/bin/image-build "$TARGETARCH" prepare
 WORKDIR /source
 COPY . .
+# Compiled in: the label of `pds_build_info`.
+ARG REVISION=unknown
 # What the binary needs of the system: the C library it was built with, certificates, and who owns the data.
 RUN /usr/local/bin/image-build "$TARGETARCH" install /image \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \

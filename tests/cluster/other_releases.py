@@ -2,10 +2,11 @@
 import json
 import shutil
 import subprocess
+import sys
 
 import cluster
 from cluster import shell, until
-from steps import logs, step
+from steps import INSTALL, logs, step, unused
 
 VALUES = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
 
@@ -24,6 +25,19 @@ def generated_secrets():
     shell("helm uninstall other -n other --wait")
     shell(f"helm install other ./helm -n other {VALUES} --wait --timeout 180s")
     assert shell(keys) == before and len(json.loads(before)) == 3
+
+
+@step
+def own_secret_instead_of_the_generated():
+    """another admin password for a release with generated secrets, by the document's commands"""
+    kept = "kubectl get secret other-bluesky-pds-keys -n other -o jsonpath='{.data.plcRotationKey}'"
+    before = shell(kept)
+    unused.discard("own-secret")
+    script = INSTALL["own-secret"].replace("-n bluesky-pds", "-n other").replace("--namespace bluesky-pds", "--namespace other")
+    script = script.replace("bluesky-pds-keys", "other-bluesky-pds-keys").replace("statefulset/bluesky-pds", "statefulset/other-bluesky-pds")
+    shell(script.replace("upgrade bluesky-pds", "upgrade other").replace("-f values.yaml", VALUES))
+    assert shell(kept) == before == shell("kubectl get secret pds -n other -o jsonpath='{.data.plcRotationKey}'")
+    shell("kubectl exec -n other sts/other-bluesky-pds -- pds account list")
 
 
 @step
@@ -68,3 +82,23 @@ def upgrade_from_the_older_chart():
         shell("kubectl rollout status deployment/bluesky-pds -n older --timeout=180s")
         assert (disk / "account.sqlite").read_bytes() == b"theirs" and shell(f"{claim}'{{.metadata.uid}}'") == uid
     shell("helm uninstall bluesky-pds -n older --wait")
+
+
+@step
+def larger_disk():
+    """a larger disk on a live release, by both Helms; a smaller one is refused"""
+    claim = "kubectl get pvc grow-bluesky-pds-data -n grow -o jsonpath='{.status.capacity.storage}'"
+    shell(f"helm install grow ./helm -n grow --create-namespace {VALUES} --set pds.dataStorage.size=1Gi --wait --timeout 180s")
+    for name, size in (("helm3", "2Gi"), ("helm4", "3Gi")):
+        cluster.use_helm(name)
+        shell(f"helm upgrade grow ./helm -n grow {VALUES} --set pds.dataStorage.size={size} --wait --timeout 180s")
+        until(f"{size} of disk", lambda: shell(claim) == size)
+    refused = shell(f"helm upgrade grow ./helm -n grow {VALUES} --set pds.dataStorage.size=1Gi 2>&1 || true")
+    assert "can not be less than" in refused, refused
+    shell("helm uninstall grow -n grow --wait")
+
+
+@step
+def whole_document():
+    """every named command of the document was run"""
+    assert not unused or sys.argv[1:], unused

@@ -6,7 +6,7 @@ from cluster import HOST, NAMESPACE, blocks, call, request, shell, until
 INSTALL = blocks("install-cce.md")
 POD = f"get pod bluesky-pds-0 -n {NAMESPACE}"
 steps = []
-unused = set(INSTALL) - {"values"}
+unused = set(INSTALL) - {"values", "gateway"}
 
 
 def step(function):

@@ -44,6 +44,23 @@ kind: IngressClass
 metadata: {name: nginx}
 spec: {controller: k8s.io/ingress-nginx}
 Y
+kc apply -f - >/dev/null <<Y
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: volumesnapshots.snapshot.storage.k8s.io
+  annotations: {api-approved.kubernetes.io: "https://github.com/kubernetes-csi/external-snapshotter/pull/814"}
+spec:
+  group: snapshot.storage.k8s.io
+  names: {kind: VolumeSnapshot, plural: volumesnapshots, singular: volumesnapshot}
+  scope: Namespaced
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {status: {}}
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+Y
 say control plane up
 K8S=$K8S NODE=$NODE start provisioner python3 "$PWD/provisioner.py" "$ONENODE" kubectl --kubeconfig "$CONF/admin.kubeconfig"
 [ -x $PDS_CLUSTER/bin/dns ] && start dns $PDS_CLUSTER/bin/dns -pki "$PKI" -api https://$NODE_IP:6443 -addr $DNS_IP:53 -hosts "${HOSTS:-}"

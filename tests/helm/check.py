@@ -8,8 +8,10 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import jsonschema
 import kubernetes_validate
@@ -26,50 +28,56 @@ EVERYTHING = [
 ]
 # Values that must be refused, and what the refusal must name.
 REFUSED = [
-    (["pds.config.hostname="], "hostname"),
-    (["pds.config.hostname=https://pds.example.com"], "hostname"),
-    (["pds.config.hostname=pds.example.com:443"], "hostname"),
-    (["pds.config.hostname=pds.example.com/path"], "hostname"),
-    (["pds.config.hostname=*.example.com"], "hostname"),
-    (["pds.config.hostname=-pds.example.com"], "hostname"),
-    (["pds.config.hostnam=pds.example.com"], "hostnam"),
-    (["pds.dataStorage.storageclass=csi-disk"], "storageclass"),
-    (["ingres.enabled=true"], "ingres"),
-    (["ingress.enabeld=true"], "enabeld"),
-    (["replicaCount=2"], "replicaCount"),
-    (["replicaCount=one"], "replicaCount"),
-    (["pds.config.secrets.generate=false"], "adminPassword"),
-    (["pds.config.secrets.generate=false", "pds.config.secrets.adminPassword=12345678x"], "jwtSecret"),
+    (["pds.config.hostname="], "'/pds/config/hostname'"),
+    (["pds.config.hostname=https://pds.example.com"], "'/pds/config/hostname'"),
+    (["pds.config.hostname=pds.example.com:443"], "'/pds/config/hostname'"),
+    (["pds.config.hostname=pds.example.com/path"], "'/pds/config/hostname'"),
+    (["pds.config.hostname=*.example.com"], "'/pds/config/hostname'"),
+    (["pds.config.hostname=-pds.example.com"], "'/pds/config/hostname'"),
+    (["pds.config.hostnam=pds.example.com"], "'/pds/config': additional properties 'hostnam'"),
+    (["pds.dataStorage.storageclass=csi-disk"], "'/pds/dataStorage': additional properties 'storageclass'"),
+    (["ingres.enabled=true"], "additional properties 'ingres'"),
+    (["ingress.enabeld=true"], "'/ingress': additional properties 'enabeld'"),
+    (["replicaCount=2"], "'/replicaCount'"),
+    (["replicaCount=one"], "'/replicaCount'"),
+    (["pds.config.secrets.generate=false"], "'/pds/config/secrets/adminPassword'"),
+    (["pds.config.secrets.generate=false", "pds.config.secrets.adminPassword=12345678x"], "'/pds/config/secrets/jwtSecret'"),
     (["pds.config.secrets.generate=false", "pds.config.secrets.adminPassword=12345678x", "pds.config.secrets.jwtSecret=0123456789abcdefx",
-      "pds.config.secrets.plcRotationKey=short"], "plcRotationKey"),
-    (["pds.config.secrets.existingSecret=pds"], "generate"),
-    (["pds.config.secrets.generate=false", "pds.config.secrets.existingSecret=pds", "pds.config.secrets.jwtSecret=0123456789abcdefx"], "jwtSecret"),
-    (["pds.config.secrets.keys.adminpassword=x"], "adminpassword"),
-    (["pds.config.secrets.emailSmtpUrl=smtp.example.com"], "emailSmtpUrl"),
-    (["pds.config.smtp.host=smtps://smtp.example.com"], "host"),
-    (["pds.config.smtp.tls=ssl"], "tls"),
-    (["pds.config.didPlcUrl=plc.directory"], "didPlcUrl"),
-    (["pds.config.bskyAppViewDid=api.bsky.app"], "bskyAppViewDid"),
-    (["pds.config.crawlers=bsky.network"], "crawlers"),
-    (["pds.config.logLevel=loud"], "logLevel"),
-    (["pds.config.serviceHandleDomains[0]=pds.example.com"], "serviceHandleDomains"),
-    (["pds.config.dataDir=/var/lib/pds"], "dataDir"),
-    (["pds.config.blobstoreLocation=/blobs"], "blobstoreLocation"),
-    (["pds.dataStorage.size=big"], "size"),
-    (["pds.dataStorage.storageClass=csi-obs"], "storageClass"),
-    (["pds.dataStorage.storageClass=csi-nas"], "storageClass"),
-    (["pds.dataStorage.storageClass=csi-sfsturbo"], "storageClass"),
-    (["pds.dataStorage.accessModes[0]=ReadWriteMany"], "accessModes"),
-    (["image.repository=ghcr.io/bluesky-social/pds"], "image.repository"),
-    (["image.digest=latest"], "digest"),
-    (["service.port=0"], "port"),
-    (["service.type=ExternalName"], "type"),
-    (["metrics.port=3000"], "port"),
-    (["ingress.enabled=true", "ingress.className=cce"], "ingress.elb"),
-    (["httpRoute.enabled=true"], "parentRefs"),
-    (["terminationGracePeriodSeconds=5"], "terminationGracePeriodSeconds"),
-    (["livenessProbe.httpget.path=/"], "httpget"),
-    (["extraEnv[0].nmae=X"], "nmae"),
+      "pds.config.secrets.plcRotationKey=short"], "'/pds/config/secrets/plcRotationKey'"),
+    (["pds.config.secrets.existingSecret=pds"], "'/pds/config/secrets/generate'"),
+    (["pds.config.secrets.generate=false", "pds.config.secrets.existingSecret=pds", "pds.config.secrets.jwtSecret=0123456789abcdefx"], "'/pds/config/secrets/jwtSecret'"),
+    (["pds.config.secrets.keys.adminpassword=x"], "'/pds/config/secrets/keys': additional properties 'adminpassword'"),
+    (["pds.config.secrets.emailSmtpUrl=smtp.example.com"], "'/pds/config/secrets/emailSmtpUrl'"),
+    (["pds.config.smtp.host=smtps://smtp.example.com"], "'/pds/config/smtp/host'"),
+    (["pds.config.smtp.tls=ssl"], "'/pds/config/smtp/tls'"),
+    (["pds.config.didPlcUrl=plc.directory"], "'/pds/config/didPlcUrl'"),
+    (["pds.config.bskyAppViewDid=api.bsky.app"], "'/pds/config/bskyAppViewDid'"),
+    (["pds.config.crawlers=bsky.network"], "'/pds/config/crawlers'"),
+    (["pds.config.logLevel=loud"], "'/pds/config/logLevel'"),
+    (["pds.config.serviceHandleDomains[0]=pds.example.com"], "'/pds/config/serviceHandleDomains/0'"),
+    (["pds.config.dataDir=/var/lib/pds"], "pds.config.dataDir: /var/lib/pds is not on the disk"),
+    (["pds.config.blobstoreLocation=/blobs"], "pds.config.blobstoreLocation: /blobs is not on the disk"),
+    (["pds.dataStorage.size=big"], "'/pds/dataStorage/size'"),
+    (["pds.dataStorage.storageClass=csi-obs"], "pds.dataStorage.storageClass: csi-"),
+    (["pds.dataStorage.storageClass=csi-nas"], "pds.dataStorage.storageClass: csi-"),
+    (["pds.dataStorage.storageClass=csi-sfsturbo"], "pds.dataStorage.storageClass: csi-"),
+    (["pds.dataStorage.accessModes[0]=ReadWriteMany"], "pds.dataStorage.accessModes: ReadWriteMany asks"),
+    (["image.repository=ghcr.io/bluesky-social/pds"], "image.repository: this chart runs"),
+    (["image.digest=latest"], "'/image/digest'"),
+    (["service.port=0"], "'/service/port'"),
+    (["service.type=ExternalName"], "'/service/type'"),
+    (["metrics.port=3000"], "'/metrics/port'"),
+    (["ingress.enabled=true", "ingress.className=cce"], "ingress.elb: the class cce"),
+    (["httpRoute.enabled=true"], "httpRoute.parentRefs: name"),
+    (["terminationGracePeriodSeconds=5"], "'/terminationGracePeriodSeconds'"),
+    (["livenessProbe.httpget.path=/"], "'/livenessProbe': additional properties 'httpget'"),
+    (["extraEnv[0].nmae=X"], "'/extraEnv/0': additional properties 'nmae'"),
+    (["ingress.enabled=true", "ingress.hosts[0].host=other.example.com"], "ingress.hosts: pds.config.hostname (pds.example.com) is not among other"),
+    (["extraEnv[0].name=PDS_PORT"], "extraEnv: other objects of this chart depend on PDS_PORT. Set service.port"),
+    (["extraEnv[0].name=PDS_METRICS_PORT"], "Set metrics.port"),
+    (["extraEnv[0].name=PDS_DATA_DIRECTORY"], "Set pds.config.dataDir"),
+    (["extraEnv[0].name=PDS_HOSTNAME"], "Set pds.config.hostname"),
+    (["pds.s3.bucket=blobs"], "pds.s3.existingSecret: name the Secret"),
 ]
 
 # Blocks of commands in the documents that no test runs: how they begin, and why.
@@ -80,8 +88,22 @@ NOT_RUN = {
     "kubectl exec -n bluesky-pds sts/bluesky-pds -- pds relay status": "asks relays; tests/blackbox/relays.rs does",
     "kubectl create secret generic pds-obs": "keys of a bucket; tests/blackbox/bucket.rs uses one",
     "cargo build --release": "installs on this machine",
+    "apt-get install -y caddy": "installs on this machine",
+    "apt-get install -y nginx": "installs on this machine",
+    "install -m 0640": "installs on this machine",
     "systemctl daemon-reload": "starts a service on this machine",
+    "systemctl stop pds": "stops a service on this machine",
+    "git pull": "another version, and pushes to a registry",
+    "make dev": "CI runs `make test`, and tests/blackbox/dev.rs the server",
+    "export PDS_HOSTNAME": "needs a public name; tests/helm/plain.sh starts a server with the same settings",
+    "pds invite create": "as above",
+    "pds account create": "needs that server; tests/blackbox/command_line.rs runs the commands",
+    "helm install bluesky-pds ./helm": "the block `install` of install-cce.md is this",
+    "kubectl get pods": "the look at a server of others; each command is in a block of install-cce.md",
+    "goat ": "another project's program, and two servers; tests/clients/migration.test.mjs makes the same requests",
 }
+
+DOCUMENTS = ["docs/install-cce.md", "docs/install-plain.md", "docs/migrate.md", "docs/runbook.md", "README.md", "helm/README.md", "ops/README.md"]
 
 failures = []
 checks = 0
@@ -174,6 +196,7 @@ def check_rendering(helm):
     runs["older chart"] = ["-f", str(ROOT / "tests/helm/older-chart-values.yaml")]
     minimal = ["-f", str(CHART / "examples/minimal.yaml")]
     runs["everything"] = minimal + [argument for value in EVERYTHING for argument in ("--set", value)]
+    runs["unquoted"] = runs["everything"] + ["-f", str(ROOT / "tests/helm/unquoted-values.yaml")]
     for where, arguments in runs.items():
         for version in VERSIONS:
             for document in rendered(helm, *arguments, "--kube-version", version):
@@ -233,6 +256,8 @@ def check_observation():
         expect(rule["labels"]["severity"] in ("critical", "warning"), f"{rule['alert']}: severity")
     fired = re.findall(r"alertname: (\w+), exp_alerts: \[\{", (ROOT / "tests/helm/alerts_test.yaml").read_text())
     expect({rule["alert"] for rule in rules} <= set(fired), "alerts_test.yaml does not let every alert fire")
+    silent = re.findall(r"eval_time: 390m, alertname: (\w+), exp_alerts: \[\]", (ROOT / "tests/helm/alerts_test.yaml").read_text())
+    expect({rule["alert"] for rule in rules} == set(silent), "alerts_test.yaml does not show that every alert is silent where nothing is wrong")
     panels = [panel["id"] for panel in dashboard["panels"]]
     expect(len(panels) == len(set(panels)), "two panels have one id")
 
@@ -245,24 +270,65 @@ def check_schemas():
         expect(not jsonschema.Draft7Validator(schema).is_valid(wrong), f"{version} {kind}: nonsense is taken")
 
 
-def check_documents():
+def check_commands():
     """Every block of commands has a name, by which a test runs it, or a reason why none does."""
     reasons = set(NOT_RUN)
-    for document in ("install-cce.md", "install-plain.md"):
-        text = (ROOT / "docs" / document).read_text()
-        for block in re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S):
-            known = [beginning for beginning in NOT_RUN if block.startswith(beginning)]
-            expect(known, f"docs/{document}: no test runs this, and nobody says why:\n{block}")
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text()
+        for block in re.findall(r"^ *```sh\n(.*?)^ *```$", text, re.M | re.S):
+            known = [beginning for beginning in NOT_RUN if block.lstrip().startswith(beginning)]
+            expect(known, f"{document}: no test runs this, and nobody says why:\n{block}")
             reasons -= set(known)
+        # Debian 11 and Ubuntu 22.04 have a curl without it.
+        expect("curl --json" not in text and "' --json '" not in text, f"{document}: curl --json needs curl 7.82")
     expect(not reasons, f"no block of the documents begins like this any more: {reasons}")
     plain = (ROOT / "tests/helm/plain.sh").read_text()
     for name in re.findall(r"^```\w+ (\S+)$", (ROOT / "docs/install-plain.md").read_text(), re.M):
         expect(f"block {name}" in plain, f"docs/install-plain.md: tests/helm/plain.sh does not use the block {name}")
 
 
+def check_manifests(helm):
+    """The documents' YAML is what it says: objects that Kubernetes takes, values that the chart takes, the blueprint's values word for word."""
+    blueprint = yaml.safe_load((CHART / "examples/blueprint.yaml").read_text())
+    for name, block in re.findall(r"^```yaml *(\S*)\n(.*?)^```$", (ROOT / "docs/install-cce.md").read_text(), re.M | re.S):
+        for part in yaml.safe_load_all(block):
+            if "kind" in part:
+                check_object(part, VERSIONS[-1], f"docs/install-cce.md {name}")
+            else:
+                process = subprocess.run([helm, "template", "x", str(CHART), "-f", str(CHART / "examples/minimal.yaml"), "-f", "-"] if name != "values"
+                                         else [helm, "template", "x", str(CHART), "-f", "-"], input=block, capture_output=True, text=True)
+                expect(process.returncode == 0, f"docs/install-cce.md {name}: {process.stderr}")
+        if name == "values":
+            values = yaml.safe_load(block)
+            expect(values.pop("image").get("registry") and values.pop("imagePullSecrets"), "docs/install-cce.md: the values do not say where the image is")
+            expect(values == blueprint, "the values of docs/install-cce.md are not the blueprint's")
+
+
+def check_queries(helm):
+    """Prometheus can parse what alerts of the chart and dashboard ask."""
+    rule = next(one for one in rendered(helm, "-f", str(CHART / "examples/cce-elb.yaml")) if one["kind"] == "PrometheusRule")
+    queries = [one["expr"] for group in rule["spec"]["groups"] for one in group["rules"]]
+    for query in queries:
+        metrics = re.findall(r"\b(?:pds|process)_[a-z0-9_]+|\bup\b", query)
+        expect(metrics and query.count('{namespace="bluesky-pds"') == len(metrics), f"asks for other namespaces too: {query}")
+    dashboard = json.loads((CHART / "files/dashboard.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    queries += [query.replace("$__rate_interval", "5m").replace("$__range", "1h") for query in asked]
+    if not shutil.which("promtool"):
+        return
+    rules = {"groups": [{"name": "all", "rules": [{"record": f"q{number}", "expr": query} for number, query in enumerate(queries)]}]}
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(rules, file)
+        file.flush()
+        process = subprocess.run(["promtool", "check", "rules", file.name], capture_output=True, text=True)
+    expect(process.returncode == 0, f"promtool: {process.stdout}{process.stderr}")
+
+
 for helm in sys.argv[1:]:
     check_rendering(helm)
-check_documents()
+    check_manifests(helm)
+    check_queries(helm)
+check_commands()
 check_schemas()
 check_versions()
 check_observation()

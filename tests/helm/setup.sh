@@ -50,8 +50,12 @@ install_crd() { # MODULE VERSION PATH
   install -m 0644 "$directory/$3" "$file"
 }
 
-install_crd sigs.k8s.io/gateway-api v1.3.0 config/crd/standard/gateway.networking.k8s.io_httproutes.yaml
-install_crd github.com/cert-manager/cert-manager v1.18.2 deploy/crds/crd-certificates.yaml
+for kind in gateways httproutes referencegrants; do
+  install_crd sigs.k8s.io/gateway-api v1.3.0 config/crd/standard/gateway.networking.k8s.io_$kind.yaml
+done
+for kind in certificates clusterissuers; do
+  install_crd github.com/cert-manager/cert-manager v1.18.2 deploy/crds/crd-$kind.yaml
+done
 for kind in prometheusrules servicemonitors; do
   install_crd github.com/prometheus-operator/prometheus-operator v0.84.0 example/prometheus-operator-crd/monitoring.coreos.com_$kind.yaml
 done

@@ -109,7 +109,7 @@ fn defaults_are_those_of_the_reference() {
     assert!(config.invites.required && config.invites.interval.is_none() && config.invites.epoch == 0);
     assert_eq!(config.firehose.backfill_limit, Duration::from_hours(24));
     assert_eq!(config.firehose.max_subscription_buffer, 500);
-    assert_eq!(config.blobs.upload_limit, 5 * 1024 * 1024);
+    assert_eq!(config.blobs.upload_limit, 100 << 20);
     assert_eq!(config.branding.service_name, "pds.example.com PDS");
     // Unlike the reference, which says nothing unless asked to.
     assert!(config.log.enabled && config.log.level == LogLevel::Info);

@@ -41,4 +41,4 @@ PDS_CMD="$binary serve" "$reference/golden.sh" "$work/ours" 9>&- >"$work/record.
   exit 1
 }
 "$packages/bin/node" "$reference/golden-diff.mjs" "$reference/golden" "$work/ours" >"$work/differences"
-"$packages/bin/node" "$here/check.mjs" "$here/differences.md" "$work/differences"
+"$packages/bin/node" "$here/check.mjs" "$here/differences.md" "$work/differences" "$reference/golden" "$work/ours"

@@ -262,6 +262,18 @@ def check_observation():
     expect(len(panels) == len(set(panels)), "two panels have one id")
 
 
+def check_scraping():
+    """Prometheus takes the configuration of ops/README.md beside the alerts."""
+    if not shutil.which("promtool"):
+        return
+    block = re.search(r"^```yaml\n(.*?)^```$", (ROOT / "ops/README.md").read_text(), re.M | re.S)[1]
+    with tempfile.TemporaryDirectory() as directory:
+        shutil.copy(CHART / "files/alerts.yaml", directory)
+        (pathlib.Path(directory) / "prometheus.yaml").write_text(block)
+        process = subprocess.run(["promtool", "check", "config", "prometheus.yaml"], cwd=directory, capture_output=True, text=True)
+    expect(process.returncode == 0 and "rules found" in process.stdout + process.stderr, f"ops/README.md: {process.stdout}{process.stderr}")
+
+
 def check_schemas():
     """The schemas of other projects refuse what is wrong."""
     expect(len(CUSTOM) >= 4, f"schemas are missing in {CRDS}")
@@ -330,6 +342,7 @@ for helm in sys.argv[1:]:
     check_queries(helm)
 check_commands()
 check_schemas()
+check_scraping()
 check_versions()
 check_observation()
 for failure in failures:

@@ -1,7 +1,7 @@
 // node generate.mjs [--check] PACKAGE     (Node 22; PACKAGE is the unpacked folder of the npm package @atproto/pds)
 //
-// Writes the schema of every record that the reference implementation validates, and of all they refer to, as one JSON
-// document per NSID, and bundle.rs, which lists them for the crate atproto-lexicon. With --check it writes nothing and
+// Writes the schema of every record that the reference implementation validates, of an account's preferences, and of all they
+// refer to, as one JSON document per NSID, and bundle.rs, which lists them for the crate atproto-lexicon. With --check it writes nothing and
 // fails if a file differs from what it would write.
 //
 // The package holds its schemas as code that calls a builder, `l`, of another package. Here `l` is replaced by one that
@@ -106,10 +106,13 @@ function* references(json) {
   for (const property of Object.values(json.properties ?? {})) yield* references(property)
 }
 
-/** The records and all they refer to. */
+/** What the preferences of an account have to be. */
+const preferences = 'app.bsky.actor.defs#preferences'
+
+/** The records, the preferences and all they refer to. */
 function reachable(definitions) {
   const found = new Set()
-  const queue = [...definitions.keys()].filter((name) => definitions.get(name).type === 'record')
+  const queue = [...definitions.keys()].filter((name) => definitions.get(name).type === 'record' || name === preferences)
   for (const name of queue) {
     if (found.has(name)) continue
     found.add(name)

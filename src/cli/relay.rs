@@ -10,7 +10,7 @@ use crate::account::count_accounts;
 use crate::clock::{Clock as _, SystemClock, rfc3339_millis};
 use crate::config::Config;
 use crate::crawl::{Budget, CrawlRequest, EventRates, HostStatus, Relay, RelayError, last_request};
-use crate::sequencer;
+use crate::sequencer::{self, LogState};
 use crate::store::{self, StoreError};
 
 /// Counting the events that a relay does not have stops here.
@@ -36,7 +36,7 @@ struct Asked {
     answer: Result<Option<HostStatus>, RelayError>,
     /// Our events beyond its cursor; seqs are times, so a difference of seqs says nothing.
     beyond: Option<u64>,
-    seq_high: i64,
+    log: LogState,
     /// How it answered when it was asked to crawl this server.
     request: Option<CrawlRequest>,
 }
@@ -96,13 +96,13 @@ async fn ask(database: &mut SqliteConnection, relay: Relay, hostname: &str) -> R
         Some(seq) => Some(sequencer::events_after(database, seq, MOST_COUNTED).await?),
         None => None,
     };
-    let seq_high = sequencer::log_state(database).await?.seq_high;
+    let log = sequencer::log_state(database).await?;
     let request = last_request(database, relay.url()).await?;
     Ok(Asked {
         relay,
         answer,
         beyond,
-        seq_high,
+        log,
         request,
     })
 }
@@ -115,6 +115,15 @@ impl Asked {
         };
         let answer = request.error.as_deref().unwrap_or("it said yes");
         format!("{}: {answer}", rfc3339_millis(request.asked_at))
+    }
+
+    /// How many events it has still to read, in words.
+    fn beyond(&self) -> String {
+        match self.beyond {
+            None => "-".to_owned(),
+            Some(events) if events >= u64::from(MOST_COUNTED) => format!("{events} or more"),
+            Some(events) => events.to_string(),
+        }
     }
 
     fn host(&self) -> Option<&HostStatus> {
@@ -134,7 +143,14 @@ impl Asked {
             }
             Ok(Some(host)) => host,
         };
-        if host.seq.is_some_and(|seq| seq > self.seq_high) {
+        if host.seq.is_some_and(|seq| 0 < seq && seq < self.log.pruned_to) {
+            return Some(
+                "it has missed events that are not kept any more (PDS_REPO_BACKFILL_LIMIT_MS): what they told shows once it reads the repos \
+                 again"
+                    .to_owned(),
+            );
+        }
+        if host.seq.is_some_and(|seq| seq > self.log.seq_high) {
             return Some(
                 "it has events that this database does not know: was an older backup restored? It goes on with the next event".to_owned(),
             );
@@ -152,14 +168,14 @@ impl Asked {
 }
 
 fn print_text(budget: &Budget, asked: &[Asked], request: &str) -> Outcome {
-    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
     for one in asked {
         let status = one.host().and_then(|host| host.status.as_deref());
         let accounts = one.host().and_then(|host| host.account_count);
         print_fields(&["relay", one.relay.url()])?;
         print_fields(&["  status", status.unwrap_or("-")])?;
-        print_fields(&["  events beyond its cursor", &number(one.beyond)])?;
-        print_fields(&["  accounts it counts", &number(accounts)])?;
+        print_fields(&["  events beyond its cursor", &one.beyond()])?;
+        let accounts = accounts.map_or_else(|| "-".to_owned(), |accounts| accounts.to_string());
+        print_fields(&["  accounts it counts", &accounts])?;
         print_fields(&["  asked to crawl", &one.request()])?;
         if let Some(trouble) = one.trouble() {
             print_fields(&["  trouble", &trouble])?;

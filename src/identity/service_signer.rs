@@ -1,7 +1,7 @@
 //! Making the tokens with which this server calls services for its accounts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use atproto_data::{Did, Nsid, SigningKey};
 use moka::sync::Cache;
@@ -15,6 +15,8 @@ use crate::random::{self, Random};
 const LIFETIME: i64 = 60;
 /// How old a token may be that is sent again, in seconds: half its life is left for the way and for clocks that differ.
 const REPEATED_FOR: i64 = 30;
+/// How long none is sent again after a service has refused one that it had seen, in seconds: it may have had another reason.
+const FRESH_FOR: i64 = 600;
 /// Tokens that are kept for that, some 600 bytes each.
 const KEPT_TOKENS: u64 = 4_096;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -26,8 +28,8 @@ pub struct ServiceSigner {
     random: Arc<dyn Random>,
     /// By issuer and method.
     kept: Cache<(Did, Nsid), Kept>,
-    /// Whether a service takes a token once only.
-    each_once: AtomicBool,
+    /// Until then every token is a fresh one, in seconds since 1970.
+    fresh_until: AtomicI64,
 }
 
 /// A service token on its way.
@@ -57,7 +59,7 @@ impl ServiceSigner {
             clock,
             random,
             kept: Cache::new(KEPT_TOKENS),
-            each_once: AtomicBool::new(false),
+            fresh_until: AtomicI64::new(0),
         }
     }
 
@@ -106,7 +108,7 @@ impl ServiceSigner {
             let is_young = (kept.issued..kept.issued + REPEATED_FOR).contains(&now);
             is_young && kept.aud == *aud && Arc::ptr_eq(&kept.key, &key)
         };
-        if !self.each_once.load(Ordering::Relaxed)
+        if now >= self.fresh_until.load(Ordering::Relaxed)
             && let Some(kept) = self.kept.get(&name).filter(is_good)
         {
             return Ok(Some(ServiceToken::Repeated(kept.token)));
@@ -124,9 +126,13 @@ impl ServiceSigner {
         Ok(Some(ServiceToken::Fresh(token)))
     }
 
-    /// From now on every token is a fresh one: a service has refused one that it had seen.
+    /// For some minutes every token is a fresh one: a service has refused one that it had seen.
     pub fn repeat_no_token(&self) {
-        self.each_once.store(true, Ordering::Relaxed);
+        tracing::info!(
+            seconds = FRESH_FOR,
+            "the AppView refused a token that it had seen: for a while each call has its own"
+        );
+        self.fresh_until.store(self.now() + FRESH_FOR, Ordering::Relaxed);
         self.kept.invalidate_all();
     }
 
@@ -260,5 +266,8 @@ mod tests {
         test.signer.repeat_no_token();
         assert_ne!(test.fresh().await, test.fresh().await);
         assert_ne!(test.fresh().await, first);
+        test.clock.advance(Duration::from_mins(10));
+        let later = test.fresh().await;
+        assert_eq!(test.token(TIMELINE).await, ServiceToken::Repeated(later));
     }
 }

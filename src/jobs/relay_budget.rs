@@ -38,10 +38,11 @@ pub(super) async fn update(app: Arc<App>, counted: Arc<Mutex<Counted>>) -> Resul
 }
 
 fn measure(budget: &Budget) {
-    for (window, part) in [("hour", budget.hour), ("day", budget.day)] {
+    for (window, part) in [("second", budget.second), ("hour", budget.hour), ("day", budget.day)] {
         metrics::RELAY_EVENTS.set_count([window], part.used);
         metrics::RELAY_EVENT_LIMIT.set_count([window], part.limit);
     }
+    metrics::RELAY_ACCOUNTS.set_count([], budget.accounts.used);
     metrics::RELAY_ACCOUNT_LIMIT.set_count([], budget.accounts.limit);
 }
 

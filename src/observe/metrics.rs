@@ -117,10 +117,12 @@ metrics! {
 
     /// Requests to relays to crawl this server.
     CRAWL_REQUESTS: Counter<1>("pds_relay_crawl_requests_total", ["outcome"], &[["ok"], ["failed"]]);
-    /// Events in the last hour and day, as relays count them.
+    /// Events in the busiest second of the last hour, in the last hour and in the last day, as relays count them.
     RELAY_EVENTS: Gauge<1>("pds_relay_events", ["window"]);
     /// Events that relays allow a new host.
     RELAY_EVENT_LIMIT: Gauge<1>("pds_relay_event_limit", ["window"]);
+    /// Accounts, whatever their status, as relays count them.
+    RELAY_ACCOUNTS: Gauge<0>("pds_relay_accounts", []);
     /// Accounts that relays allow a new host.
     RELAY_ACCOUNT_LIMIT: Gauge<0>("pds_relay_account_limit", []);
 

@@ -48,7 +48,7 @@ async fn they_are_replaced_as_a_whole_and_outlive_a_restart() {
     assert_eq!(get(&bob).await, json!([]));
     // What apps read and write back does not pile up, and ages are nobody's to set.
     let lie = json!({"$type": AGE, "isOverAge13": true, "isOverAge16": true, "isOverAge18": true});
-    let child = json!({"$type": DETAILS, "birthDate": "2025-05-17"});
+    let child = json!({"$type": DETAILS, "birthDate": "2025-05-17T00:00:00.000Z"});
     put(&alice, &json!([child, lie])).await.ok();
     let age = json!({"$type": AGE, "isOverAge13": false, "isOverAge16": false, "isOverAge18": false});
     assert_eq!(get(&alice).await, json!([child, age]));
@@ -64,6 +64,10 @@ async fn what_is_not_a_preference_is_refused() {
     put(&alice, &kept).await.ok();
     let large = json!([{"$type": ADULT, "text": "x".repeat(140_000)}]);
     put(&alice, &large).await.ok();
+    // Types of which we know nothing are kept as they are.
+    let new = json!([{"$type": "app.bsky.actor.defs#newPref", "anything": [1]}]);
+    put(&alice, &new).await.ok();
+    assert_eq!(get(&alice).await, new);
     put(&alice, &kept).await.ok();
     let no_type =
         "Expected an object which includes the \"$type\" property value type (got {\"a\": ...}) at $.preferences[0]";
@@ -71,6 +75,26 @@ async fn what_is_not_a_preference_is_refused() {
     for (input, status, message) in [
         (json!({}), 400, "Missing required key \"preferences\" at $"),
         (json!({"preferences": [{"a": 1}]}), 400, no_type),
+        (
+            json!({"preferences": {}}),
+            400,
+            "Expected array value type (got {}) at $.preferences",
+        ),
+        (
+            json!({"preferences": [{"$type": ADULT, "enabled": "x"}]}),
+            400,
+            "Expected boolean value type (got \"x\") at $.preferences[0].enabled",
+        ),
+        (
+            json!({"preferences": [{"$type": DETAILS, "birthDate": "2000-01-01"}]}),
+            400,
+            "Invalid datetime (got \"2000-01-01\") at $.preferences[0].birthDate",
+        ),
+        (
+            json!({"preferences": [{"$type": ADULT}, {"$type": "app.bsky.actor.defs#savedFeedsPrefV2", "items": [{"id": "a", "type": "feed", "value": "v"}]}]}),
+            400,
+            "Missing required key \"pinned\" at $.preferences[1].items[0]",
+        ),
         (json!({"preferences": [{"$type": "com.example.pref"}]}), 400, namespace),
         (json!({"preferences": [{"$type": "app.bskyish.pref"}]}), 400, namespace),
         (
@@ -164,8 +188,10 @@ async fn the_moderation_service_may_look() {
     ];
     let app = TestApp::start_beside(plc, &settings).await;
     let alice = app.account("alice").await;
-    let details = json!([{"$type": DETAILS, "birthDate": ""}]);
-    put(&alice, &details).await.ok();
+    let details = json!({"$type": DETAILS, "birthDate": "1990-05-17T00:00:00.000Z"});
+    put(&alice, &json!([details])).await.ok();
+    let age = json!({"$type": AGE, "isOverAge13": true, "isOverAge16": true, "isOverAge18": true});
+    let details = json!([details, age]);
     let ask = async |jti: &str, params: &[(&str, &str)]| {
         let now = SystemClock.now_micros() / 1_000_000;
         let claims =

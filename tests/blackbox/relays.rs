@@ -212,6 +212,30 @@ async fn the_status_says_how_the_last_request_to_crawl_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_that_a_relay_can_have_no_more_are_told() {
+    let relay = TestRelay::start().await;
+    let mut app = TestApp::start_with(&[("PDS_CRAWLERS", relay.url())]).await;
+    app.account("alice").await;
+    app.stop().await;
+    let url = format!("sqlite://{}", app.data().join("pds.sqlite").display());
+    let mut database = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    let (first,): (i64,) = sqlx::query_as("SELECT min(seq) FROM event")
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    let prune = "UPDATE sequencer SET pruned_to = $1";
+    sqlx::query(prune).bind(first).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    for (cursor, is_lost) in [(first - 1, true), (first, false)] {
+        relay.says(Some(json!({"status": "active", "seq": cursor})));
+        let output = status(&app, &["--json"]);
+        assert_eq!(output.status.success(), !is_lost, "{cursor}");
+        let trouble = serde_json::from_slice::<Value>(&output.stdout).unwrap()["relays"][0]["trouble"].clone();
+        assert_eq!(trouble.to_string().contains("not kept any more"), is_lost, "{trouble}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_warns_and_has_the_words_to_ask_for_more() {
     let relay = TestRelay::start().await;
     relay.says(Some(json!({"status": "active"})));

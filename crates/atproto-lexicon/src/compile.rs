@@ -1,4 +1,4 @@
-//! Documents to schemas: every record, and the definitions reached from one.
+//! Documents to schemas: every record, and every other definition.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,8 @@ pub(crate) fn compile(documents: &[Document]) -> Result<(HashMap<Nsid, RecordSch
     let mut compiler = Compiler::new(documents)?;
     let mut records = HashMap::new();
     for document in documents {
-        for (_, definition) in &document.definitions {
+        for (name, definition) in &document.definitions {
+            compiler.resolve(&document.id, &format!("#{name}"))?;
             if let Type::Record(record) = definition {
                 let RecordBody::Object(object) = &record.record;
                 let (key, properties) = (record.key.clone(), compiler.properties(&document.id, object)?);
@@ -27,6 +28,11 @@ pub(crate) fn compile(documents: &[Document]) -> Result<(HashMap<Nsid, RecordSch
         }
     }
     Ok((records, compiler.finish()?))
+}
+
+/// Whether it says what it is where it is left out. No record that is bundled requires such a property.
+fn has_default(property: &Type) -> bool {
+    matches!(property, Type::Boolean(BooleanType { default: Some(_), .. }))
 }
 
 /// A definition as it is written, and whose document it is in.
@@ -149,7 +155,7 @@ impl<'a> Compiler<'a> {
         let property = |(name, property): &(String, Type)| {
             Ok(Property {
                 name: name.as_str().into(),
-                required: required.contains(name),
+                required: required.contains(name) && !has_default(property),
                 nullable: nullable.contains(name),
                 schema: self.field(document, property)?,
             })

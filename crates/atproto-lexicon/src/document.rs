@@ -180,6 +180,7 @@ pub(crate) struct ArrayType {
 pub(crate) struct BooleanType {
     #[serde(rename = "const")]
     pub(crate) constant: Option<bool>,
+    pub(crate) default: Option<bool>,
 }
 
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -192,7 +193,7 @@ pub(crate) struct IntegerType {
     pub(crate) constant: Option<i64>,
 }
 
-/// `knownValues` and `default` are left out: they do not constrain.
+/// `knownValues` and `default` are left out: they do not constrain, and nothing that is required has a default but booleans.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StringType {

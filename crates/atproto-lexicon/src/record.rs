@@ -148,6 +148,16 @@ impl Catalogue {
             })?;
         Ok(Validity::Valid)
     }
+
+    /// Validates a value by a definition that is no record, such as `app.bsky.actor.defs#preferences`. `path` is where the
+    /// request has the value, for messages: `$.preferences`.
+    pub fn validate_value(&self, definition: &str, value: &Value, path: impl fmt::Display) -> Result<Validity, Issue> {
+        let Some(id) = self.schemas.find(definition) else {
+            return Ok(Validity::Unknown);
+        };
+        self.schemas.check_definition(id, value, &Path::Base(&path))?;
+        Ok(Validity::Valid)
+    }
 }
 
 impl KeyType {

@@ -15,6 +15,13 @@ impl Schemas {
     pub(crate) fn get(&self, id: DefinitionId) -> &Definition {
         &self.0[id.0]
     }
+
+    pub(crate) fn find(&self, name: &str) -> Option<DefinitionId> {
+        self.0
+            .iter()
+            .position(|definition| *definition.name == *name)
+            .map(DefinitionId)
+    }
 }
 
 /// A schema with a name. One that is an object or a record has the name as its `$type`.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use atproto_data::Value;
 use atproto_data::json::to_vec;
+use atproto_lexicon::Catalogue;
 
 use super::get_preferences::preference_access;
 use crate::account::PreferencesError;
@@ -14,6 +15,8 @@ use crate::xrpc::Call;
 use crate::xrpc::proxy::{is_for_others, send_json};
 
 const NSID: &str = "app.bsky.actor.putPreferences";
+/// What the preferences have to be; of types that it does not know they may be, too.
+const SCHEMA: &str = "app.bsky.actor.defs#preferences";
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     NSID,
@@ -30,6 +33,10 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
         let body = to_vec(&Value::Map(call.input.as_map().clone()));
         let response = send_json(&app, call.headers(), NSID, &service, did, body).await?;
         return app.appview.pass_on(response);
+    }
+    if let Some(preferences) = call.input.as_map().get("preferences") {
+        let checked = Catalogue::bundled().validate_value(SCHEMA, preferences, "$.preferences");
+        checked.map_err(|issue| XrpcError::invalid_request(issue.to_string()))?;
     }
     let mut preferences = Vec::new();
     for preference in call.input.take_required_objects("preferences")? {

@@ -61,5 +61,6 @@ mod stalled;
 mod subscription;
 mod sync;
 mod trees;
+mod visibility;
 
 use harness::{Account, Answer, Api, Firehose, Plc, TestApp, create_write};

@@ -139,6 +139,14 @@ pub(crate) mod fake {
             );
         }
 
+        /// Goes back, as a clock that is set right does.
+        pub(crate) fn set_back(&self, duration: Duration) {
+            self.now.fetch_sub(
+                i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+                Ordering::SeqCst,
+            );
+        }
+
         pub(crate) fn slept(&self) -> Vec<Duration> {
             self.slept.lock().map(|slept| slept.clone()).unwrap_or_default()
         }

@@ -228,9 +228,38 @@ impl Drop for Forget<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use super::testing::TestRepos;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::testing::{TestRepos, create};
+    use crate::clock::Clock as _;
+
+    #[tokio::test]
+    async fn revs_and_rkeys_rise_though_the_clock_goes_back() {
+        let test = TestRepos::open().await;
+        let account = test.account('a').await;
+        let mut before = (test.rev(&account).await, test.repos.next_rkey());
+        for (number, back) in [0, 3_600, 0, 60].into_iter().enumerate() {
+            test.clock.set_back(Duration::from_secs(back));
+            let path = format!("com.example.note/{number}");
+            test.write(&account, vec![create(&path, 1)]).await.unwrap();
+            let now = (test.rev(&account).await, test.repos.next_rkey());
+            assert!(now.0 > before.0 && now.1 > before.1, "{now:?} after {before:?}");
+            before = now;
+        }
+        test.clock.advance(Duration::from_hours(2));
+        test.write(&account, vec![create("com.example.note/new", 1)])
+            .await
+            .unwrap();
+        let now = test.clock.now_micros().unsigned_abs();
+        assert_eq!(
+            test.rev(&account).await.micros(),
+            now,
+            "the clock counts again once it is ahead"
+        );
+    }
 
     #[tokio::test]
     async fn rkeys_differ_while_the_clock_stands_still() {

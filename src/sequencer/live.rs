@@ -167,6 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn a_subscriber_is_too_slow_by_bytes_long_before_it_is_by_events() {
+        let live = Live::new(0, 1_000);
+        let large = |seq| SequencedEvent {
+            frame: vec![0; 1 << 20].into(),
+            ..event(seq)
+        };
+        live.publish((1..=16).map(large).collect());
+        assert!(matches!(live.after(0, 1), Window::Events(_)), "16 MiB are kept");
+        live.publish(vec![event(17)]);
+        assert!(
+            matches!(live.after(0, 1), Window::Older),
+            "a byte more, and the oldest goes"
+        );
+        assert!(matches!(live.after(1, 1), Window::Events(_)));
+        assert!(live.lock().bytes <= BUFFER_BYTES);
+    }
+
+    #[test]
     fn a_page_ends_when_its_frames_are_large() {
         let live = Live::new(0, 100);
         let large = |seq| SequencedEvent {

@@ -60,3 +60,37 @@ impl Sequence for Placer {
         self.live.publish(events);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use atproto_repo::frame::account_event;
+
+    use super::*;
+    use crate::clock::fake::FakeClock;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn numbers_rise_whatever_the_clock_does() {
+        let clock = Arc::new(FakeClock::new());
+        let live = Arc::new(Live::new(0, 1));
+        let mut placer = Placer::new(FakeClock::START - 1, Arc::clone(&clock) as _, live);
+        let event = account_event(&"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(), None);
+        let mut next = || placer.place(&event).seq;
+        assert_eq!([next(), next()], [FakeClock::START, FakeClock::START + 1]);
+        clock.advance(HOUR);
+        let ahead = next();
+        clock.set_back(HOUR + HOUR);
+        assert_eq!([next(), next()], [ahead + 1, ahead + 2]);
+        clock.advance(3 * HOUR);
+        assert_eq!(
+            next(),
+            FakeClock::START + 2 * 3_600_000_000,
+            "the clock counts again once it is ahead"
+        );
+    }
+}

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::harness::{DiskFault, FaultyDisk};
 use crate::repo_car::verify_repo;
 use crate::{Account, Answer, TestApp, metrics};
 
@@ -58,6 +59,29 @@ fn assert_unavailable(answer: &Answer) {
             .is_some_and(|message| message.contains("later")),
         "{body}"
     );
+}
+
+#[tokio::test]
+async fn writes_that_fail_are_refused_and_lose_nothing_that_was_acknowledged() {
+    let Some(disk) = FaultyDisk::new() else { return };
+    let mut app = TestApp::start_on(&disk, &[]).await;
+    app.may_complain();
+    let alice = app.account("alice").await;
+    for number in 0..5 {
+        write(&alice, number).await.ok();
+    }
+    disk.begins(DiskFault::Unwritable);
+    for number in 5..8 {
+        assert_unavailable(&write(&alice, number).await);
+    }
+    assert_readable(&alice, 5).await;
+    disk.ends(DiskFault::Unwritable);
+    app.kill();
+    app.start_again().await;
+    assert_readable(&alice, 5).await;
+    write(&alice, 8).await.ok();
+    let repo = verify_repo(&alice.export().await, &alice.did, &app.plc.signing_key(&alice.did));
+    assert_eq!(repo.records.len(), 6, "nothing of what was refused is there");
 }
 
 #[tokio::test]

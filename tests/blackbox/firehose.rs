@@ -7,14 +7,15 @@ use atproto_data::{Cid, Did, PublicKey, Tid};
 use atproto_repo::frame::{AccountStatus, CommitFrame, MAX_COMMIT_BLOCKS_BYTES, MAX_COMMIT_OPERATIONS};
 use atproto_repo::mst::Tree;
 use atproto_repo::verify::{DecodedNode, invert};
-use atproto_repo::{Frame, RepoOpAction};
+use atproto_repo::{Commit, Frame, RepoOpAction};
 
-use crate::repo_car::{Blocks, read_car, read_commit};
+use crate::repo_car::{Blocks, read_car, read_commit, verify_repo};
 use crate::{Account, Firehose, Plc};
 
 /// Follows every repo of a stream and refuses whatever does not follow from what came before.
 pub(crate) struct StreamVerifier {
     plc: Plc,
+    /// The key that signed the last commit seen of a DID.
     keys: HashMap<Did, PublicKey>,
     /// The last seq seen: the cursor to go on with.
     pub(crate) cursor: i64,
@@ -29,6 +30,8 @@ pub(crate) struct Replica {
     /// Commit, rev and tree root of the head.
     pub(crate) head: Option<(Cid, Tid, Cid)>,
     pub(crate) records: BTreeMap<String, Cid>,
+    /// A `#sync` has told of another tree: the records are to be had by `getRepo` only.
+    is_unread: bool,
     /// The kinds of all events.
     pub(crate) kinds: Vec<&'static str>,
     pub(crate) status: Option<AccountStatus>,
@@ -61,6 +64,9 @@ impl StreamVerifier {
                 let replica = self.event(*seq, time, did);
                 replica.kinds.push("#account");
                 replica.status = *status;
+                if *status == Some(AccountStatus::Deleted) {
+                    replica.forget();
+                }
             }
             Frame::Sync {
                 seq,
@@ -81,33 +87,41 @@ impl StreamVerifier {
         self.repos.entry(did.clone()).or_default()
     }
 
-    fn key(&mut self, did: &Did) -> PublicKey {
-        self.keys
-            .entry(did.clone())
-            .or_insert_with(|| self.plc.signing_key(did))
-            .clone()
+    /// The commit of a CAR, signed with a key of its DID. The stream may be older than the last change of keys.
+    fn read_commit(&mut self, roots: &[Cid], blocks: &Blocks, did: &Did) -> Commit {
+        let commit = Commit::decode(&blocks[&roots[0]]).unwrap();
+        let known = self.keys.get(did).filter(|key| commit.verify(key).is_ok());
+        let key = known.cloned().unwrap_or_else(|| {
+            let mut keys = self.plc.signing_keys(did).into_iter();
+            keys.find(|key| commit.verify(key).is_ok())
+                .expect("a key of the DID has signed")
+        });
+        self.keys.insert(did.clone(), key.clone());
+        read_commit(roots, blocks, did, &key)
     }
 
     fn accept_sync(&mut self, seq: i64, time: &str, did: &Did, rev: Tid, car: &[u8]) {
-        let key = self.key(did);
         let (roots, order, blocks) = read_car(car);
-        let commit = read_commit(&roots, &blocks, did, &key);
+        let commit = self.read_commit(&roots, &blocks, did);
         assert_eq!((order.len(), commit.rev), (1, rev), "#sync carries the commit alone");
         let replica = self.event(seq, time, did);
         replica.kinds.push("#sync");
-        match replica.head {
-            Some((head, head_rev, _)) => assert!(rev > head_rev || head == roots[0], "#sync goes back"),
-            None => replica.head = Some((roots[0], rev, commit.data)),
-        }
+        let (head, head_rev, data) = replica
+            .head
+            .map_or((None, None, Tree::empty().root()), |(head, rev, data)| {
+                (Some(head), Some(rev), data)
+            });
+        assert!(Some(rev) > head_rev || Some(roots[0]) == head, "#sync goes back");
+        replica.is_unread |= data != commit.data;
+        replica.head = Some((roots[0], rev, commit.data));
     }
 
     fn accept_commit(&mut self, event: &CommitFrame) {
         assert!(!event.too_big && event.ops.len() <= MAX_COMMIT_OPERATIONS);
         assert!(event.blocks.len() <= MAX_COMMIT_BLOCKS_BYTES);
-        let key = self.key(&event.did);
         let (roots, _, blocks) = read_car(&event.blocks);
         assert_eq!(roots, [event.commit]);
-        let commit = read_commit(&roots, &blocks, &event.did, &key);
+        let commit = self.read_commit(&roots, &blocks, &event.did);
         assert_eq!(commit.rev, event.rev);
 
         let replica = self.event(event.seq, &event.time, &event.did);
@@ -142,6 +156,25 @@ impl StreamVerifier {
         while !self.is_at(&account.did, head) {
             self.accept(&firehose.frame().await);
         }
+        if self.repos[&account.did].is_unread {
+            self.compare(&account.did, &account.export().await);
+        }
+    }
+
+    /// The CAR of a repo whose head the stream has told of has the records that the stream told of, as far as it did.
+    pub(crate) fn compare(&mut self, did: &Did, car: &[u8]) {
+        let repo = verify_repo(car, did, &self.keys[did]);
+        let replica = self.repos.get_mut(did).unwrap();
+        assert_eq!(
+            replica.head,
+            Some((repo.commit, repo.rev, repo.data)),
+            "the last event is the head"
+        );
+        if replica.is_unread {
+            (replica.records, replica.is_unread) = (repo.records, false);
+        } else {
+            assert_eq!(replica.records, repo.records, "the events tell the records");
+        }
     }
 
     /// Whether the stream has told everything up to this commit of a repo.
@@ -154,7 +187,17 @@ impl StreamVerifier {
 }
 
 impl Replica {
+    /// Nothing is left of a deleted account; whoever has its DID later begins anew.
+    fn forget(&mut self) {
+        self.head = None;
+        self.records.clear();
+        self.is_unread = false;
+    }
+
     fn apply(&mut self, event: &CommitFrame, blocks: &Blocks) {
+        if self.is_unread {
+            return;
+        }
         for op in &event.ops {
             let before = match (op.action, op.cid) {
                 (RepoOpAction::Create | RepoOpAction::Update, Some(cid)) => {

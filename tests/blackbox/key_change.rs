@@ -55,6 +55,29 @@ async fn a_reserved_key_takes_over() {
 }
 
 #[tokio::test]
+async fn a_backup_from_before_the_change_is_taken_and_its_signature_reported() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    alice.put("com.example.note", "old", &json!({"text": "x"})).await;
+    let backup = alice.export().await;
+    let key = reserve(&app, &json!({"did": alice.did.as_str()})).await;
+    change(&app, &alice, &key).await.ok();
+    alice.delete("com.example.note", "old").await;
+
+    let import = app.api.post("com.atproto.repo.importRepo").bearer_auth(&alice.access);
+    let import = import.header("content-type", "application/vnd.ipld.car").body(backup);
+    Answer::to(import).await.unwrap().ok();
+    let log = app.process().log().join("\n");
+    assert!(
+        log.contains("is not signed with the key in the account's DID document"),
+        "{log}"
+    );
+    assert_signed_with(&app, &alice, &key).await;
+    let repo = verify_repo(&alice.export().await, &alice.did, &app.plc.signing_key(&alice.did));
+    assert!(repo.records.contains_key("com.example.note/old"));
+}
+
+#[tokio::test]
 async fn a_change_survives_a_directory_that_fails_and_a_restart() {
     let mut app = TestApp::start().await;
     let alice = app.account("alice").await;

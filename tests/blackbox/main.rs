@@ -7,6 +7,7 @@
 mod harness;
 
 mod firehose;
+mod replay;
 mod repo_car;
 mod untouched;
 
@@ -28,6 +29,7 @@ mod external_handles;
 mod flow;
 mod full_disk;
 mod handles;
+mod handshake;
 mod hang_ups;
 mod hostile_services;
 mod http_framing;
@@ -45,6 +47,8 @@ mod metrics;
 mod moderation;
 mod operators_tools;
 mod pages;
+mod paging;
+mod power_cut;
 mod preferences;
 mod process;
 mod proxy;

@@ -230,7 +230,9 @@ fn document_of(did: &Did, signing_key: &str, endpoint: &str, handle: &str) -> Va
 
 #[tokio::test]
 async fn a_did_web_is_hosted_here_once_its_document_says_so() {
-    let app = TestApp::start_with(&[("PDS_DISABLE_SSRF_PROTECTION", "true")]).await;
+    let mut app = TestApp::start_with(&[("PDS_DISABLE_SSRF_PROTECTION", "true")]).await;
+    // The PLC directory knows nothing of this DID's keys.
+    app.is_not_replayed();
     let (did, document) = serve_document().await;
     let key = SigningKey::from_bytes(Curve::K256, &[15; 32]).unwrap();
     let set = |signing_key: &str, endpoint, handle| {

@@ -179,6 +179,7 @@ fn position(truth: &[Frame], cursor: i64) -> usize {
 #[tokio::test]
 async fn a_pruned_log_says_so_and_goes_on() {
     let mut app = TestApp::start().await;
+    app.is_not_replayed();
     let alice = app.account("alice").await;
     let mut live = app.firehose(Some(0)).await;
     let first = seq(&live.frame().await);

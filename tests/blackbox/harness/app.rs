@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::process::{Ended, Process};
 use super::{Account, Answer, Api, FaultyDisk, Firehose, Plc};
+use crate::replay::replay;
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password-of-the-tests";
 pub(crate) const JWT_SECRET: &str = "jwt-secret-of-the-tests-0123456789abcdef";
@@ -23,6 +24,7 @@ pub(crate) struct TestApp {
     process: Option<Process>,
     launcher: Vec<String>,
     directory: TempDir,
+    is_replayed: bool,
 }
 
 impl TestApp {
@@ -77,6 +79,7 @@ impl TestApp {
             process: Some(process),
             launcher: launcher.iter().map(|&word| word.to_owned()).collect(),
             directory,
+            is_replayed: true,
         }
     }
 
@@ -118,6 +121,11 @@ impl TestApp {
     /// Errors in the server's log are what the test wants to see.
     pub(crate) fn may_complain(&mut self) {
         self.process.as_mut().unwrap().may_complain();
+    }
+
+    /// At the end, the firehose cannot be read from its beginning, or not be verified.
+    pub(crate) fn is_not_replayed(&mut self) {
+        self.is_replayed = false;
     }
 
     /// The settings that the server was started with.
@@ -182,6 +190,28 @@ impl TestApp {
             firehose.begun().await;
         }
         firehose
+    }
+}
+
+impl Drop for TestApp {
+    /// A server that still runs must have told a history without contradiction.
+    fn drop(&mut self) {
+        let is_whole = self
+            .process
+            .as_ref()
+            .is_some_and(|process| !process.may_have_complained());
+        if !is_whole || !self.is_replayed || std::thread::panicking() {
+            return;
+        }
+        let (address, plc) = (self.api.address(), self.plc.clone());
+        // The runtime of the test waits here: this needs one of its own, and connections of its own.
+        let replay = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(replay(&Api::new(&address), &plc));
+        });
+        if let Err(panic) = replay.join() {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 

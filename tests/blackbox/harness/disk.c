@@ -1,7 +1,7 @@
 /* A disk that fails on demand and remembers what it was told; preloaded into the server (see disk.rs).
  *
- * In the directory DISK_FAULTS, a file `full` makes every write fail with ENOSPC and a file `broken` every fsync with EIO. The file
- * DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of path
+ * In the directory DISK_FAULTS, a file `full` makes every write fail with ENOSPC; with EIO fail: for a file `broken` every fsync,
+ * for `unwritable` every write. The file DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of path
  * and data and an offset (8 bytes each, of this machine), the path, the data. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -30,7 +30,7 @@ static int fails(int fd, const char *fault, int error) {
     return 1;
 }
 
-static int is_full(int fd) { return fails(fd, "full", ENOSPC); }
+static int takes_no_write(int fd) { return fails(fd, "full", ENOSPC) || fails(fd, "unwritable", EIO); }
 static int is_broken(int fd) { return fails(fd, "broken", EIO); }
 
 static void note_path(char kind, const char *path, const void *data, size_t length, off_t offset) {
@@ -64,14 +64,14 @@ static ssize_t written(int fd, const void *data, ssize_t size, off_t offset) {
 }
 
 ssize_t write(int fd, const void *data, size_t size) {
-    if (is_full(fd)) return -1;
+    if (takes_no_write(fd)) return -1;
     pthread_mutex_lock(&lock);
     off_t offset = lseek(fd, 0, SEEK_CUR);
     return written(fd, data, REAL(write)(fd, data, size), offset);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
-    if (is_full(fd)) return -1;
+    if (takes_no_write(fd)) return -1;
     pthread_mutex_lock(&lock);
     return written(fd, data, REAL(pwrite)(fd, data, size, offset), offset);
 }

@@ -15,6 +15,8 @@ pub(crate) enum DiskFault {
     Full,
     /// Every fsync fails with EIO.
     Broken,
+    /// Every write fails with EIO.
+    Unwritable,
 }
 
 /// The disk of one test; it works until it is told otherwise.
@@ -61,6 +63,11 @@ impl FaultyDisk {
         ]
     }
 
+    /// Where a server with this setting `DISK_JOURNAL` writes down what it tells the disk.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.file("journal")
+    }
+
     /// From now on the disk fails.
     pub(crate) fn begins(&self, fault: DiskFault) {
         fs::write(self.file(fault.file()), "").unwrap();
@@ -81,6 +88,7 @@ impl DiskFault {
         match self {
             DiskFault::Full => "full",
             DiskFault::Broken => "broken",
+            DiskFault::Unwritable => "unwritable",
         }
     }
 }

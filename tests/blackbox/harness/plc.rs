@@ -129,6 +129,14 @@ impl Plc {
             .unwrap()
     }
 
+    /// All keys that have ever signed an account's repo, as the directory's log says.
+    pub(crate) fn signing_keys(&self, did: &Did) -> Vec<PublicKey> {
+        let log = self.directory().log(did.as_str()).unwrap();
+        let methods = log.as_array().unwrap().iter();
+        let keys = methods.filter_map(|operation| operation["verificationMethods"]["atproto"].as_str());
+        keys.map(|key| PublicKey::from_did_key(key).unwrap()).collect()
+    }
+
     fn directory(&self) -> MutexGuard<'_, Directory> {
         self.0.directory.lock().unwrap()
     }

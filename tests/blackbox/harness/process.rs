@@ -105,6 +105,10 @@ impl Process {
         self.may_complain = true;
     }
 
+    pub(crate) fn may_have_complained(&self) -> bool {
+        self.may_complain
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()

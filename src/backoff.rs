@@ -51,6 +51,23 @@ impl Backoff {
         }
     }
 
+    /// When it is the turn of a try among all of a key in a window, those at the same time included: they wait for each other. Counts it as
+    /// wrong as [`Backoff::attempt`] does; none, and not counted, if that would be a longer wait than `patience`.
+    pub(crate) fn turn(&self, key: impl Hash + Copy, patience: Duration) -> Option<Duration> {
+        let now = self.clock.now_micros();
+        let tries = self.counters.add(key, 1, self.waits.window, now);
+        let begun = i64::try_from(self.waits.window.as_micros()).map_or(0, |window| tries.ends.saturating_sub(window));
+        let passed = Duration::from_micros(now.saturating_sub(begun).try_into().unwrap_or(0));
+        let waits = (1..=tries.used).filter_map(|tries| self.wait(tries));
+        let own = self.wait(tries.used).unwrap_or_default();
+        let turn = waits.sum::<Duration>().saturating_sub(passed).max(own);
+        if turn > patience {
+            self.counters.give_back(key, 1);
+            return None;
+        }
+        Some(turn)
+    }
+
     /// The try was right: it does not count.
     pub(crate) fn was_right(&self, key: impl Hash) {
         self.counters.give_back(key, 1);

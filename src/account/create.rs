@@ -5,7 +5,7 @@ use super::genesis::FirstCommit;
 use super::held::Held;
 use super::password::{self, PasswordError};
 use super::pending::{self, Pending, Wanted};
-use super::{Accounts, InviteError, Session, email};
+use super::{Accounts, EmailRefused, InviteError, Session, email};
 use crate::identity::{HandleRefused, PlcError, SealError};
 use crate::random;
 use crate::session_scope::SessionScope;
@@ -44,9 +44,12 @@ pub enum CreateError {
     /// No e-mail address is given.
     #[error("Email is required")]
     EmailMissing,
-    /// The e-mail address is malformed or a throw-away one.
-    #[error("This email address is not supported, please use a different email.")]
-    EmailRefused,
+    /// The e-mail address is none that can be had here.
+    #[error(transparent)]
+    EmailRefused(#[from] EmailRefused),
+    /// The password is empty.
+    #[error("Password too short.")]
+    PasswordEmpty,
     /// The password is too long.
     #[error("Password too long. Maximum length is 256 characters.")]
     PasswordTooLong,
@@ -136,14 +139,12 @@ impl Accounts {
         })
     }
 
-    /// Checks password, invite and e-mail address as far as that needs no database; gives the address.
+    /// Checks password, invite and e-mail address as far as that needs no database; gives the address as it is stored.
     pub(super) fn check_rules(&self, new: &NewAccount) -> Result<String, CreateError> {
-        if new
-            .password
-            .as_deref()
-            .is_some_and(|password| !password::can_be_chosen(password))
-        {
-            return Err(CreateError::PasswordTooLong);
+        match new.password.as_deref() {
+            Some("") => return Err(CreateError::PasswordEmpty),
+            Some(password) if !password::can_be_chosen(password) => return Err(CreateError::PasswordTooLong),
+            Some(_) | None => {}
         }
         if self.0.settings.invite_required && new.invite_code.as_deref().unwrap_or_default().is_empty() {
             return Err(CreateError::Invite(InviteError::Missing));
@@ -153,10 +154,7 @@ impl Accounts {
             .clone()
             .filter(|email| !email.is_empty())
             .ok_or(CreateError::EmailMissing)?;
-        if !email::is_acceptable(&email) {
-            return Err(CreateError::EmailRefused);
-        }
-        Ok(email)
+        Ok(email::accept(&email)?)
     }
 
     /// [`Accounts::reserve`] in a task of its own: if the client goes away meanwhile, the row is stored all the same, and then given back.

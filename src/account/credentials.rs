@@ -8,15 +8,15 @@ use super::login_attempts::LoginAttempt;
 use super::password::{self, PasswordError, Verdict};
 use super::pending::is_email_taken;
 use super::sessions::end_all_sessions;
-use super::{Account, Accounts, DeletionError, EmailTokenError, email};
+use super::{Account, Accounts, DeletionError, EmailRefused, EmailTokenError, email};
 use crate::store::StoreError;
 
 /// Why an e-mail address is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
-    /// It is malformed or a throw-away one.
-    #[error("This email address is not supported, please use a different email.")]
-    Refused,
+    /// It is none that can be had here.
+    #[error(transparent)]
+    Refused(#[from] EmailRefused),
     /// Somebody has it.
     #[error("This email address is already in use, please use a different email.")]
     Taken,
@@ -28,6 +28,9 @@ pub enum EmailError {
 /// Why a password is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum NewPasswordError {
+    /// There is nothing in it.
+    #[error("Password too short.")]
+    Empty,
     /// It is too long.
     #[error("Invalid password length.")]
     TooLong,
@@ -45,9 +48,7 @@ impl Accounts {
     /// # Errors
     /// Why not.
     pub async fn set_email(&self, account_id: i64, address: String) -> Result<(), EmailError> {
-        if !email::is_acceptable(&address) {
-            return Err(EmailError::Refused);
-        }
+        let address = email::accept(&address)?;
         let done = self
             .0
             .store
@@ -92,13 +93,19 @@ impl Accounts {
         if !password::can_be_tried(password) {
             return Ok(false);
         }
-        let account = account.did.as_str();
-        let attempt = LoginAttempt { account, from };
+        let attempt = LoginAttempt {
+            identifier: account.did.as_str(),
+            account: Some(&account.did),
+            from,
+        };
         if let Some(attempts) = &self.0.login_attempts {
-            attempts.begin(attempt).await;
+            attempts.begin(attempt).await?;
         }
         // After the wait: the password may have been changed meanwhile.
-        let found = self.find_login(account).await.map_err(EmailTokenError::from)?;
+        let found = self
+            .find_login(attempt.identifier)
+            .await
+            .map_err(EmailTokenError::from)?;
         let hash = found.and_then(|(_, hash)| hash);
         let is_right = self.0.passwords.verify(password, hash).await? != Verdict::Wrong;
         if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| is_right) {
@@ -108,6 +115,9 @@ impl Accounts {
     }
 
     pub(super) async fn hash_new_password(&self, password: &str) -> Result<String, NewPasswordError> {
+        if password.is_empty() {
+            return Err(NewPasswordError::Empty);
+        }
         if !password::can_be_chosen(password) {
             return Err(NewPasswordError::TooLong);
         }
@@ -142,7 +152,6 @@ pub(super) async fn store_email(
     Ok(())
 }
 
-/// Replaces the password's hash and ends all sessions.
 /// Takes an account's password and app passwords away and ends its sessions. `now` in µs since 1970.
 async fn remove_credentials(connection: &mut SqliteConnection, account_id: i64, now: i64) -> Result<(), StoreError> {
     for sql in [
@@ -154,6 +163,7 @@ async fn remove_credentials(connection: &mut SqliteConnection, account_id: i64, 
     end_all_sessions(connection, account_id, now).await
 }
 
+/// Replaces the password's hash and ends all sessions.
 pub(super) async fn store_password(
     connection: &mut SqliteConnection,
     account_id: i64,

@@ -1,4 +1,4 @@
-//! Which e-mail addresses are taken (RFC 5321, ASCII only: what every mail server can deliver to).
+//! Which e-mail addresses are taken (RFC 5321, kept in ASCII: what every mail server can deliver to).
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -14,17 +14,46 @@ const ATEXT: &[u8] = b"!#$%&'*+-/=?^_`{|}~";
 /// Domains that give addresses to anybody for some minutes, one a line.
 static DISPOSABLE: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("disposable_domains.txt").lines().collect());
 
-/// Whether an address can have an account here: well formed, and not a throw-away one.
-pub(super) fn is_acceptable(address: &str) -> bool {
-    let Some((local, domain)) = address.rsplit_once('@') else {
-        return false;
-    };
-    address.len() <= MAX_ADDRESS && is_local_part(local) && is_domain(domain) && !is_disposable(domain)
+/// Why an address can have no account here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EmailRefused {
+    /// It is malformed or a throw-away one.
+    #[error("This email address is not supported, please use a different email.")]
+    Unsupported,
+    /// Many mail servers cannot deliver to it (RFC 6531 is not everywhere).
+    #[error("Letters other than a-z before the @ are not supported, please use a different email.")]
+    LocalPartNotAscii,
+}
+
+/// The address as it is stored and written to, its domain in ASCII, if it can have an account here: well formed, and not a throw-away one.
+pub(super) fn accept(address: &str) -> Result<String, EmailRefused> {
+    let address = to_ascii(address).ok_or(EmailRefused::Unsupported)?;
+    let (local, domain) = address.rsplit_once('@').ok_or(EmailRefused::Unsupported)?;
+    if address.len() > MAX_ADDRESS || !is_domain(domain) || is_disposable(domain) {
+        return Err(EmailRefused::Unsupported);
+    }
+    match local {
+        local if !local.is_ascii() => Err(EmailRefused::LocalPartNotAscii),
+        local if !is_local_part(local) => Err(EmailRefused::Unsupported),
+        _ => Ok(address),
+    }
 }
 
 /// What an address is looked up by.
 pub(super) fn key(address: &str) -> String {
+    let address = to_ascii(address).unwrap_or_else(|| address.to_owned());
     address.to_ascii_lowercase()
+}
+
+/// An address with its domain as mail servers know it (`xn--`, RFC 5891), if the domain has such a form.
+fn to_ascii(address: &str) -> Option<String> {
+    match address.rsplit_once('@') {
+        Some((local, domain)) if !domain.is_ascii() => {
+            let domain = Some(domain).filter(|domain| domain.len() <= MAX_ADDRESS)?;
+            Some(format!("{local}@{}", idna::domain_to_ascii(domain).ok()?))
+        }
+        _ => Some(address.to_owned()),
+    }
 }
 
 fn is_local_part(text: &str) -> bool {
@@ -93,7 +122,12 @@ mod tests {
             ("a@-mail.test", false),
             ("a@mail.test\r\nBcc: b@mail.test", false),
             ("ä@mail.test", false),
-            ("a@mäil.test", false),
+            ("a@mäil.test", true),
+            ("a@mail。test", true),
+            ("a@mäil", false),
+            ("a@mäil .test", false),
+            ("a@\u{200d}ä.test", false),
+            ("x@ｍailinator.com", false),
             ("\"a b\"@mail.test", false),
             ("x@mailinator.com", false),
             ("x@MAILINATOR.com", false),
@@ -103,8 +137,24 @@ mod tests {
             (&longest, false),
             ("", false),
         ] {
-            assert_eq!(is_acceptable(address), expected, "{address}");
+            assert_eq!(accept(address).is_ok(), expected, "{address}");
         }
+    }
+
+    #[test]
+    fn domains_are_kept_in_ascii() {
+        for (address, stored) in [
+            ("Alice@Müller.de", "Alice@xn--mller-kva.de"),
+            ("alice@MÜLLER.de", "alice@xn--mller-kva.de"),
+            ("alice@xn--mller-kva.de", "alice@xn--mller-kva.de"),
+            ("alice@例え.jp", "alice@xn--r8jz45g.jp"),
+            ("Alice@Mail.test", "Alice@Mail.test"),
+        ] {
+            assert_eq!(accept(address).as_deref(), Ok(stored));
+            assert_eq!(key(address), stored.to_ascii_lowercase());
+        }
+        assert_eq!(accept("jürgen@müller.de"), Err(EmailRefused::LocalPartNotAscii));
+        assert_eq!(key("Müller"), "müller");
     }
 
     #[test]

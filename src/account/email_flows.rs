@@ -118,10 +118,8 @@ impl Accounts {
     ///
     /// # Errors
     /// Why not. The code stays good unless the address was changed.
-    pub async fn update_email(&self, account: &Account, change: EmailUpdate) -> Result<(), UpdateEmailError> {
-        if !email::is_acceptable(&change.address) {
-            return Err(EmailError::Refused.into());
-        }
+    pub async fn update_email(&self, account: &Account, mut change: EmailUpdate) -> Result<(), UpdateEmailError> {
+        change.address = email::accept(&change.address).map_err(EmailError::from)?;
         if change.factor == Some(EmailFactor::On) && !self.0.mail.reaches_users() {
             return Err(UpdateEmailError::NoMail);
         }

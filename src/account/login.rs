@@ -7,6 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::email_token::{self, EmailTokenHash};
 use super::login_attempts::LoginAttempt;
+use super::lookup::login_key;
 use super::password::{self, PasswordError, Verdict};
 use super::sessions::NewSession;
 use super::{Account, AccountStatus, Accounts, AppPassword, EmailTokenError, Session, app_passwords};
@@ -69,7 +70,8 @@ impl Accounts {
     ///
     /// # Errors
     /// If there is no such account or the password is wrong, in the same words and after the same time.
-    pub async fn log_in(&self, login: Login) -> Result<Session, LoginError> {
+    pub async fn log_in(&self, mut login: Login) -> Result<Session, LoginError> {
+        login.identifier = login_key(&login.identifier);
         let outcome = self.take_at_least(FLOOR, self.try_log_in(login)).await;
         metrics::LOGINS.increment([match &outcome {
             Ok(_) => "ok",
@@ -128,7 +130,7 @@ impl Accounts {
         };
         let (account, hash) = found.unzip();
         if let Some(attempts) = &self.0.login_attempts {
-            attempts.begin(attempt(login, account.as_ref())).await;
+            attempts.begin(attempt(login, account.as_ref())).await?;
         }
         let proof = self.prove(&login.password, account.as_ref(), hash.flatten()).await?;
         account.zip(proof).ok_or(LoginError::Wrong)
@@ -189,7 +191,8 @@ impl Accounts {
 /// the wrong ones before it.
 fn attempt<'a>(login: &'a Login, account: Option<&'a Account>) -> LoginAttempt<'a> {
     LoginAttempt {
-        account: account.map_or(&login.identifier, |account| account.did.as_str()),
+        identifier: &login.identifier,
+        account: account.map(|account| &account.did),
         from: login.from,
     }
 }

@@ -74,20 +74,24 @@ impl Accounts {
             .await
     }
 
-    /// The account that somebody who logs in means by a handle, DID or e-mail address, and its password's hash.
-    pub(super) async fn find_login(&self, identifier: &str) -> Result<Option<(Account, Option<String>)>, StoreError> {
-        let key = identifier.to_ascii_lowercase();
-        let (sql, key) = if key.contains('@') {
-            (LOGIN_BY_EMAIL, key)
+    /// The account that somebody who logs in means by the [`login_key`] of a handle, DID or e-mail address, and its password's hash.
+    pub(super) async fn find_login(&self, key: &str) -> Result<Option<(Account, Option<String>)>, StoreError> {
+        let sql = if key.contains('@') {
+            LOGIN_BY_EMAIL
         } else if key.starts_with("did:") {
-            // Of did:web and did:plc, the only ones here, case matters in neither.
-            (LOGIN_BY_DID, key)
+            LOGIN_BY_DID
         } else {
-            (LOGIN_BY_HANDLE, key)
+            LOGIN_BY_HANDLE
         };
         let read = |row: &Found<'_>| Ok((Account::from_row(row)?, row.column(Account::COLUMNS)?));
-        self.0.store.look_up_one(sql, [key.as_str().into()], read).await
+        self.0.store.look_up_one(sql, [key.into()], read).await
     }
+}
+
+/// The one spelling of what somebody logs in with. Of did:web and did:plc, the only DIDs here, case matters in neither.
+pub(super) fn login_key(identifier: &str) -> String {
+    // Of what has no `@` that is the text in lower case.
+    email::key(identifier)
 }
 
 /// The account with a number, as the running change sees it.

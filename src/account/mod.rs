@@ -58,6 +58,7 @@ pub use create::{CreateError, CreatedAccount, NewAccount};
 pub use credentials::{EmailError, NewPasswordError};
 pub use deletion::{Deletion, DeletionError, Remains};
 pub use earned_invites::InviteEarning;
+pub use email::EmailRefused;
 pub use email_flows::{ConfirmEmailError, EmailUpdate, ResetPasswordError, UpdateEmailError};
 pub use email_token::EmailTokenError;
 pub use handle::HandleError;

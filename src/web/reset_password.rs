@@ -66,17 +66,12 @@ pub(super) async fn reset(State(app): State<Arc<App>>, headers: HeaderMap, body:
     let form = Form::of_body(body).await;
     let page = Page::new(words.title, language, app.mail.branding());
     let (code, password) = (form.text("code"), form.text("password"));
-    let reset = if password.is_empty() {
-        Err(NewPasswordError::TooLong.into())
-    } else {
-        app.accounts.reset_password(code, password).await
-    };
-    match reset {
+    match app.accounts.reset_password(code, password).await {
         Ok(()) => page.words(words.done),
         Err(ResetPasswordError::Token(EmailTokenError::Invalid | EmailTokenError::Expired)) => {
             with_form(page.status(StatusCode::BAD_REQUEST).words(words.bad_code), words, "")
         }
-        Err(ResetPasswordError::Password(NewPasswordError::TooLong)) => {
+        Err(ResetPasswordError::Password(NewPasswordError::Empty | NewPasswordError::TooLong)) => {
             with_form(page.status(StatusCode::BAD_REQUEST).words(words.too_long), words, code)
         }
         Err(error) => {

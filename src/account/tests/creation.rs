@@ -81,7 +81,7 @@ async fn rules_are_told_in_the_words_of_the_reference() {
         change(&mut request);
         request
     };
-    let cases: [(NewAccount, &str); 13] = [
+    let cases: [(NewAccount, &str); 15] = [
         (request(|r| r.invite_code = None), "No invite code provided"),
         (
             request(|r| r.invite_code = Some("nope".into())),
@@ -100,6 +100,11 @@ async fn rules_are_told_in_the_words_of_the_reference() {
             request(|r| r.email = Some("x@mailinator.com".into())),
             "This email address is not supported, please use a different email.",
         ),
+        (
+            request(|r| r.email = Some("jürgen@müller.de".into())),
+            "Letters other than a-z before the @ are not supported, please use a different email.",
+        ),
+        (request(|r| r.password = Some(String::new())), "Password too short."),
         (
             request(|r| r.password = Some("x".repeat(257))),
             "Password too long. Maximum length is 256 characters.",

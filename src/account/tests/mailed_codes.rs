@@ -178,7 +178,7 @@ async fn a_confirmed_address_is_changed_only_with_a_code() {
         Err(UpdateEmailError::Token(EmailTokenError::Invalid))
     ));
     let refused = update("second", Some(&text)).await;
-    assert!(matches!(refused, Err(UpdateEmailError::Email(EmailError::Refused))));
+    assert!(matches!(refused, Err(UpdateEmailError::Email(EmailError::Refused(_)))));
     update("second@mail.test", Some(&text)).await.unwrap();
     let account = found(&test).await;
     assert_eq!(
@@ -205,6 +205,11 @@ async fn a_reset_password_ends_all_sessions() {
     assert!(matches!(
         refused,
         Err(ResetPasswordError::Token(EmailTokenError::Invalid))
+    ));
+    let refused = test.accounts.reset_password(&text, "").await;
+    assert!(matches!(
+        refused,
+        Err(ResetPasswordError::Password(NewPasswordError::Empty))
     ));
     let refused = test.accounts.reset_password(&text, &"x".repeat(257)).await;
     assert!(matches!(

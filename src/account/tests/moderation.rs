@@ -171,6 +171,8 @@ async fn email_and_password_are_changed() {
         .unwrap();
     assert_eq!(found(&test).await.email, "Alice@Other.test");
 
+    let refused = test.accounts.set_password(id, "").await;
+    assert!(matches!(refused, Err(NewPasswordError::Empty)));
     let refused = test.accounts.set_password(id, &"x".repeat(257)).await;
     assert!(matches!(refused, Err(NewPasswordError::TooLong)));
     test.accounts.set_password(id, "new").await.unwrap();

@@ -263,3 +263,35 @@ async fn a_taken_down_account_gets_a_session_only_if_it_asks_for_one() {
         Err(RefreshError::TakenDown)
     ));
 }
+
+#[tokio::test]
+async fn a_domain_in_any_script_is_one_address() {
+    let test = TestAccounts::open().await;
+    let invite = test.invite(1).await;
+    let mut request = TestAccounts::request("alice", &invite);
+    request.email = Some("Alice@Müller.de".to_owned());
+    let created = test.accounts.create(request).await.unwrap();
+    assert_eq!(created.session.account.email, "Alice@xn--mller-kva.de");
+    for identifier in ["alice@MÜLLER.de", "alice@xn--mller-kva.de"] {
+        let session = test.accounts.log_in(login(identifier, "alice-pass")).await.unwrap();
+        assert_eq!(session.account, created.session.account, "{identifier}");
+    }
+    assert!(test.accounts.find_email("alice@müller.de").await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn waiting_does_not_tell_whose_address_it_is() {
+    let (test, _) = with_alice().await;
+    let mut slept = Vec::new();
+    for [address, handle] in [["alice@mail.test", "alice.test"], ["nobody@mail.test", "nobody.test"]] {
+        let before = test.clock.slept().len();
+        for _ in 0..6 {
+            for identifier in [address, &address.to_uppercase(), handle] {
+                assert!(test.accounts.log_in(login(identifier, "nope")).await.is_err());
+            }
+        }
+        slept.push(test.clock.slept().split_off(before));
+    }
+    assert_eq!(slept[0], slept[1]);
+    assert!(slept[0].contains(&Duration::from_secs(2)), "{slept:?}");
+}

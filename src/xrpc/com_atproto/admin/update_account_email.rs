@@ -30,7 +30,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 /// An error of a change of the e-mail address as clients see it.
 pub(in crate::xrpc) fn email_error(error: EmailError) -> XrpcError {
     match error {
-        EmailError::Refused | EmailError::Taken => XrpcError::invalid_request(error.to_string()),
+        EmailError::Refused(_) | EmailError::Taken => XrpcError::invalid_request(error.to_string()),
         EmailError::Store(error) => XrpcError::internal(&error),
     }
 }

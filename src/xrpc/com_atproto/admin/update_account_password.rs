@@ -30,7 +30,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 /// An error of a change of the password as clients see it.
 pub(in crate::xrpc) fn password_error(error: NewPasswordError) -> XrpcError {
     match error {
-        NewPasswordError::TooLong => XrpcError::invalid_request(error.to_string()),
+        NewPasswordError::Empty | NewPasswordError::TooLong => XrpcError::invalid_request(error.to_string()),
         NewPasswordError::Password(error) => XrpcError::not_enough_resources(error.to_string()),
         NewPasswordError::Store(error) => XrpcError::internal(&error),
     }

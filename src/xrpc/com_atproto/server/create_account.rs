@@ -93,7 +93,8 @@ fn refusal(error: &CreateError, email: &str) -> XrpcError {
     let message = error.to_string();
     match error {
         CreateError::EmailMissing
-        | CreateError::EmailRefused
+        | CreateError::EmailRefused(_)
+        | CreateError::PasswordEmpty
         | CreateError::PasswordTooLong
         | CreateError::RecoveryKey
         | CreateError::HandleNotProven

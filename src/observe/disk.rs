@@ -52,6 +52,17 @@ impl Disk {
     pub fn is_full(self) -> bool {
         self.free_bytes < FULL_BELOW_BYTES.min(self.size_bytes / FULL_BELOW_SHARE)
     }
+
+    /// Refuses temporary files on a disk that is full, or nearly: what is left belongs to the database.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::StorageFull`] if it is.
+    pub fn has_room(self) -> io::Result<()> {
+        if self.is_full() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
 }
 
 fn network(magic: u64) -> Option<&'static str> {
@@ -83,6 +94,10 @@ mod tests {
             network: None,
         };
         assert!(disk(63 << 20, 1 << 40).is_full() && !disk(65 << 20, 1 << 40).is_full());
+        assert_eq!(
+            disk(1, 1 << 40).has_room().unwrap_err().kind(),
+            io::ErrorKind::StorageFull
+        );
         assert!(disk(0, 16 << 20).is_full() && !disk(1 << 20, 16 << 20).is_full());
     }
 }

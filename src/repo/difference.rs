@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use atproto_data::{Cid, Tid};
 use atproto_repo::frame::Frame;
 
-use super::load::cid_column;
+use super::load::{check_content, cid_column, damaged};
 use super::{LoadedRepo, RepoError};
 use crate::store::{Columns as _, Parameter, Snapshot, StoreError};
 
@@ -49,7 +49,7 @@ pub(super) fn touched_since(
         if bytes > MAX_LOG_BYTES {
             return Ok(ControlFlow::Break(()));
         }
-        let step = chain.step_back(frame, since)?;
+        let step = chain.step_back(frame, since);
         is_reached = matches!(step, Step::Reached);
         Ok::<_, StoreError>(match step {
             Step::Older => ControlFlow::Continue(()),
@@ -76,23 +76,26 @@ enum Step {
 }
 
 impl Chain {
-    fn step_back(&mut self, frame: &[u8], since: Tid) -> Result<Step, StoreError> {
-        let frame = Frame::decode(frame).map_err(|error| StoreError::Damaged(format!("event: {error}")))?;
-        match frame {
-            Frame::Commit(commit) if commit.rev == self.expected => {
+    fn step_back(&mut self, frame: &[u8], since: Tid) -> Step {
+        match Frame::decode(frame) {
+            Err(error) => {
+                tracing::warn!(%error, "an event of the log cannot be read");
+                Step::Broken
+            }
+            Ok(Frame::Commit(commit)) if commit.rev == self.expected => {
                 self.touched.extend(commit.ops.into_iter().map(|op| op.path));
                 match commit.since {
-                    Some(previous) if previous == since => Ok(Step::Reached),
+                    Some(previous) if previous == since => Step::Reached,
                     Some(previous) if previous > since => {
                         self.expected = previous;
-                        Ok(Step::Older)
+                        Step::Older
                     }
-                    _ => Ok(Step::Broken),
+                    _ => Step::Broken,
                 }
             }
             // Nothing is known of what lies between the commit before and the one that a `#sync` tells of.
-            Frame::Commit(_) | Frame::Sync { .. } => Ok(Step::Broken),
-            _ => Ok(Step::Older),
+            Ok(Frame::Commit(_) | Frame::Sync { .. }) => Step::Broken,
+            Ok(_) => Step::Older,
         }
     }
 }
@@ -121,11 +124,14 @@ pub(super) fn contents(
     // A short page repeats its last path: one statement serves all.
     let paths = (0..PAGE_RECORDS).map(|index| Parameter::from(*present.get(index).unwrap_or(last)));
     let parameters: Vec<_> = std::iter::once(repo_id.into()).chain(paths).collect();
-    let found = snapshot.all(&sql, &parameters, |row| {
+    let found: Vec<(Cid, Vec<u8>)> = snapshot.all(&sql, &parameters, |row| {
         Ok((cid_column(row.bytes(0)?)?, row.column(1)?))
     })?;
     if found.len() != present.len() {
-        return Err(RepoError::Quarantined { repo_id });
+        return Err(damaged(repo_id, &repo.did, &"a record of the tree is missing"));
+    }
+    for (cid, content) in &found {
+        check_content(repo_id, &repo.did, *cid, content)?;
     }
     Ok(found)
 }
@@ -217,6 +223,18 @@ mod tests {
         test.write(&repo, vec![create("com.example.b/1", 1)]).await.unwrap();
         assert!(count(head).await < 20);
         test.write(&repo, vec![create("com.example.b/2", 1)]).await.unwrap();
+        let newest = test.rev(&repo).await;
+        test.write(&repo, vec![create("com.example.b/3", 1)]).await.unwrap();
+        assert!(count(newest).await < 20);
+        let damage = test.test.store.change(|tx| {
+            Box::pin(async move {
+                let event = "UPDATE event SET frame = $1 WHERE seq = (SELECT max(seq) FROM event)";
+                sqlx::query(event).bind(&b"x"[..]).execute(tx.connection()).await?;
+                Ok::<_, StoreError>(())
+            })
+        });
+        damage.await.unwrap();
+        assert_eq!(count(newest).await, whole_of(&test, &repo).await, "an event is damaged");
         let prune = test.test.store.change(|tx| {
             Box::pin(async move {
                 let removed = sqlx::query("DELETE FROM event WHERE seq <= 3")

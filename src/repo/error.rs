@@ -81,7 +81,13 @@ pub enum RepoError {
     /// The account's signing key cannot be used.
     #[error("signing key: {0}")]
     Key(String),
-    /// Too many exports run at once.
+    /// Blocks asked for at once are too large.
+    #[error("The blocks have more than {max} bytes, ask for fewer at a time")]
+    BlocksTooLarge {
+        /// The most bytes in one answer.
+        max: usize,
+    },
+    /// Too many exports run at once, or too much of them is not taken yet.
     #[error("Too many exports at the moment, try again later")]
     Busy,
     /// The database failed.

@@ -7,14 +7,15 @@ use std::collections::{BTreeSet, HashSet};
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use atproto_data::{Cid, Tid};
 use atproto_repo::car;
 use atproto_repo::mst::TreeItem;
+use tokio::sync::OwnedSemaphorePermit;
 
-use super::load::{load_head, load_tree};
-use super::unsent::Export;
+use super::load::{check_content, damaged, load_head, load_tree};
+use super::unsent::{Export, Unsent};
 use super::{LoadedRepo, RepoError, Repos, difference, gaps};
 use crate::store::Snapshot;
 
@@ -31,8 +32,8 @@ const MAX_DIFFERENCE_GAPS: usize = 256;
 pub(super) enum Car {
     /// A small one.
     Memory(Vec<u8>),
-    /// A large one: a file that has no name any more, and its length in bytes.
-    File(std::fs::File, u64),
+    /// A large one: a file that has no name any more, its length in bytes, and its part of the room for such files.
+    File(std::fs::File, u64, OwnedSemaphorePermit),
 }
 
 impl Repos {
@@ -48,19 +49,24 @@ impl Repos {
         let turn = Arc::clone(&self.0.exports).acquire_owned().await;
         let turn = turn.map_err(|_| RepoError::Aborted)?;
         let repos = self.clone();
+        // Dropped with this call if the client leaves.
+        let waiting = Arc::new(());
+        let waiter = Arc::downgrade(&waiting);
         let task = tokio::task::spawn_blocking(move || {
-            // Held until the work is done, also if nobody waits for it any more.
+            // Held until the work has ended, which is soon if nobody waits for it any more.
             let _turn = turn;
-            (repos.write_export(repo_id, since), place)
+            (repos.write_export(repo_id, since, waiter), place)
         });
         let (car, place) = task.await.map_err(|_| RepoError::Aborted)?;
-        Ok(self.0.unsent.keep(car?, place, &self.0.clock))
+        let car = self.quarantine(repo_id, car)?;
+        Ok(self.0.unsent.keep(car, place, &self.0.clock))
     }
 
-    fn write_export(&self, repo_id: i64, since: Option<Tid>) -> Result<Car, RepoError> {
+    /// Writes until nobody holds the `waiter` any more.
+    fn write_export(&self, repo_id: i64, since: Option<Tid>, waiter: Weak<()>) -> Result<Car, RepoError> {
         let snapshot = self.0.store.snapshot()?;
         let mut repo = self.load_in(&snapshot, repo_id)?;
-        let mut spool = Spool::new(self.0.store.data_directory().join("tmp"));
+        let mut spool = Spool::new(self.temporary_directory(), &self.0.unsent, waiter);
         let touched = match since {
             Some(since) => difference::touched_since(&snapshot, repo_id, repo.rev, since)?,
             None => None,
@@ -95,7 +101,7 @@ fn write_difference(
     snapshot: &Snapshot,
     repo_id: i64,
     touched: &BTreeSet<String>,
-    spool: &mut Spool,
+    spool: &mut Spool<'_>,
 ) -> Result<(), RepoError> {
     write_commit(repo, spool);
     for block in repo.tree.covering_blocks(touched)?.iter() {
@@ -111,13 +117,13 @@ fn write_difference(
     Ok(())
 }
 
-fn write_commit(repo: &LoadedRepo, spool: &mut Spool) {
+fn write_commit(repo: &LoadedRepo, spool: &mut Spool<'_>) {
     car::write_header(&mut spool.memory, Some(&repo.commit_cid));
     car::write_block(&mut spool.memory, &repo.commit_cid, &repo.commit);
 }
 
-fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut Spool) -> Result<(), RepoError> {
-    let damaged = || RepoError::Quarantined { repo_id };
+fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut Spool<'_>) -> Result<(), RepoError> {
+    let damaged = || damaged(repo_id, &repo.did, &"the records are not those of the tree");
     let mut sent = HashSet::new();
     let mut walk = repo.tree.blocks();
     write_commit(repo, spool);
@@ -135,7 +141,9 @@ fn write_car(repo: &LoadedRepo, snapshot: &Snapshot, repo_id: i64, spool: &mut S
                         return Err(damaged());
                     }
                     if first_time(&mut sent, cid) {
-                        car::write_block(&mut spool.memory, &cid, row.bytes(2)?);
+                        let content = row.bytes(2)?;
+                        check_content(repo_id, &repo.did, cid, content)?;
+                        car::write_block(&mut spool.memory, &cid, content);
                     }
                     spool.flush_if_large()?;
                     return Ok(ControlFlow::Continue(()));
@@ -163,38 +171,56 @@ fn first_time(sent: &mut HashSet<Cid>, cid: Cid) -> bool {
 }
 
 /// Bytes on their way to a client: in memory while they are few, else in a file that vanishes when it is closed.
-struct Spool {
+struct Spool<'u> {
     directory: PathBuf,
     memory: Vec<u8>,
-    file: Option<std::fs::File>,
-    length: u64,
+    file: Option<SpoolFile>,
+    unsent: &'u Unsent,
+    waiter: Weak<()>,
 }
 
-impl Spool {
-    fn new(directory: PathBuf) -> Spool {
+struct SpoolFile {
+    file: std::fs::File,
+    length: u64,
+    room: OwnedSemaphorePermit,
+}
+
+impl<'u> Spool<'u> {
+    fn new(directory: PathBuf, unsent: &'u Unsent, waiter: Weak<()>) -> Spool<'u> {
         Spool {
             directory,
             memory: Vec::new(),
             file: None,
-            length: 0,
+            unsent,
+            waiter,
         }
     }
 
-    fn flush_if_large(&mut self) -> Result<(), std::io::Error> {
-        if self.memory.len() >= MEMORY_BYTES {
-            self.flush()
-        } else {
-            Ok(())
+    fn flush_if_large(&mut self) -> Result<(), RepoError> {
+        if self.memory.len() < MEMORY_BYTES {
+            return Ok(());
         }
+        if self.waiter.strong_count() == 0 {
+            return Err(RepoError::Aborted);
+        }
+        self.flush()
     }
 
-    fn flush(&mut self) -> Result<(), std::io::Error> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(tempfile::tempfile_in(&self.directory)?),
+    fn flush(&mut self) -> Result<(), RepoError> {
+        let room = self.unsent.room_for(self.memory.len(), &self.directory)?;
+        let spooled = match &mut self.file {
+            Some(spooled) => {
+                spooled.room.merge(room);
+                spooled
+            }
+            none => none.insert(SpoolFile {
+                file: tempfile::tempfile_in(&self.directory)?,
+                length: 0,
+                room,
+            }),
         };
-        file.write_all(&self.memory)?;
-        self.length += self.memory.len() as u64;
+        spooled.file.write_all(&self.memory)?;
+        spooled.length += self.memory.len() as u64;
         self.memory.clear();
         Ok(())
     }
@@ -203,9 +229,31 @@ impl Spool {
         if self.file.is_some() {
             self.flush()?;
         }
-        match self.file {
-            None => Ok(Car::Memory(self.memory)),
-            Some(file) => Ok(Car::File(file, self.length)),
+        Ok(match self.file {
+            None => Car::Memory(self.memory),
+            Some(SpoolFile { file, length, room }) => Car::File(file, length, room),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::repo::testing::{TestRepos, create_text};
+
+    #[tokio::test]
+    async fn work_for_a_client_that_left_stops() {
+        let test = TestRepos::open().await;
+        let repo = test.account('a').await;
+        for letter in ["a", "b"] {
+            let write = create_text(&format!("com.example.note/{letter}"), &letter.repeat(900_000));
+            test.write(&repo, vec![write]).await.unwrap();
         }
+        let waiting = Arc::new(());
+        let write = |waiter| test.repos.write_export(repo.repo_id, None, waiter);
+        assert!(matches!(write(Arc::downgrade(&waiting)), Ok(Car::File(..))));
+        assert!(matches!(write(Weak::new()), Err(RepoError::Aborted)));
     }
 }

@@ -152,6 +152,19 @@ pub(super) fn load_head(snapshot: &Snapshot, repo_id: i64) -> Result<Option<Load
     Ok(found.pop())
 }
 
+/// Checks that a stored record still is what its CID names.
+pub(super) fn check_content(repo_id: i64, did: &Did, cid: Cid, content: &[u8]) -> Result<(), RepoError> {
+    if Cid::of_dag_cbor(content) == cid {
+        Ok(())
+    } else {
+        Err(damaged(
+            repo_id,
+            did,
+            &format_args!("a record does not have the hash {cid}"),
+        ))
+    }
+}
+
 /// A CID as it is stored.
 pub(super) fn cid_column(bytes: &[u8]) -> Result<Cid, StoreError> {
     Cid::from_bytes(bytes).map_err(|error| StoreError::Damaged(format!("CID: {error}")))

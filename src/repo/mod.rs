@@ -136,7 +136,7 @@ impl Repos {
             skeleton_rule,
             exports: Arc::new(Semaphore::new(EXPORTS)),
             export_queue: Arc::new(Semaphore::new(EXPORT_QUEUE)),
-            unsent: Unsent::default(),
+            unsent: Unsent::new(),
             quarantined: Mutex::default(),
             imports: Imports::new(),
         }))
@@ -202,6 +202,15 @@ impl Repos {
     pub fn measure(&self) {
         self.0.trees.measure();
         metrics::REPOS_QUARANTINED.set_count([], self.quarantined().len() as u64);
+    }
+
+    /// Takes note of a repo that was found damaged while it was read.
+    fn quarantine<T>(&self, repo_id: i64, read: Result<T, RepoError>) -> Result<T, RepoError> {
+        if let Err(RepoError::Quarantined { .. }) = &read {
+            self.quarantined().insert(repo_id);
+            self.forget(repo_id);
+        }
+        read
     }
 
     fn quarantined(&self) -> MutexGuard<'_, BTreeSet<i64>> {

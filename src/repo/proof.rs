@@ -3,15 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use atproto_data::{Cid, Nsid, RecordKey};
+use atproto_data::{Cid, Did, Nsid, RecordKey};
 use atproto_repo::car;
 use atproto_repo::mst::{Found, NotLoaded};
 use sqlx::Row as _;
 
-use super::load::cid_column;
+use super::load::{check_content, cid_column};
 use super::{LoadedRepo, RepoError, Repos, gaps};
 use crate::store::Store;
 
+/// The most bytes of blocks in one answer: a repo's blocks can have 2 MB each.
+const MAX_BLOCKS_BYTES: usize = 4 << 20;
 /// How often a read that a write overtook starts again.
 const ATTEMPTS: usize = 5;
 /// A tree of so many records, or one with gaps, is searched on a thread that may block, one of few at a time.
@@ -38,7 +40,7 @@ impl Repos {
             let Some(cid) = repo.tree.get(path.as_bytes())? else {
                 return Ok(out);
             };
-            if let Some(content) = self.content(repo_id, &path, cid).await? {
+            if let Some(content) = self.content(repo_id, &repo.did, &path, cid).await? {
                 car::write_block(&mut out, &cid, &content);
                 return Ok(out);
             }
@@ -46,24 +48,31 @@ impl Repos {
         Err(RepoError::Busy)
     }
 
-    /// A CAR without root of the blocks with these CIDs: the head commit, tree nodes and records. Answers the CIDs that are not there
-    /// as an error of the inner result (`com.atproto.sync.getBlocks`).
+    /// A CAR without root of the blocks with these CIDs, each once: the head commit, tree nodes and records. Answers the CIDs that are
+    /// not there as an error of the inner result (`com.atproto.sync.getBlocks`).
     ///
     /// # Errors
-    /// If the repo does not exist or cannot be read.
+    /// [`RepoError::BlocksTooLarge`], or if the repo does not exist or cannot be read.
     pub async fn blocks(&self, repo_id: i64, cids: &[Cid]) -> Result<Result<Vec<u8>, Vec<Cid>>, RepoError> {
         let (repo, found) = self.find(repo_id, cids).await?;
         let mut out = Vec::new();
         let mut missing = Vec::new();
+        let mut seen = HashSet::new();
         car::write_header(&mut out, None);
-        for cid in cids {
+        for cid in cids.iter().filter(|cid| seen.insert(**cid)) {
             let content = match found.get(cid) {
                 _ if *cid == repo.commit_cid => Some(repo.commit.clone()),
                 Some(Found::Node(bytes)) => Some(bytes.to_vec()),
-                Some(Found::Record { key }) => self.content(repo_id, &String::from_utf8_lossy(key), *cid).await?,
+                Some(Found::Record { key }) => {
+                    self.content(repo_id, &repo.did, &String::from_utf8_lossy(key), *cid)
+                        .await?
+                }
                 None => None,
             };
             match content {
+                Some(content) if out.len() + content.len() > MAX_BLOCKS_BYTES => {
+                    return Err(RepoError::BlocksTooLarge { max: MAX_BLOCKS_BYTES });
+                }
                 Some(content) => car::write_block(&mut out, cid, &content),
                 None => missing.push(*cid),
             }
@@ -95,7 +104,7 @@ impl Repos {
     }
 
     /// A record's content if it is still the one with this CID.
-    async fn content(&self, repo_id: i64, path: &str, cid: Cid) -> Result<Option<Vec<u8>>, RepoError> {
+    async fn content(&self, repo_id: i64, did: &Did, path: &str, cid: Cid) -> Result<Option<Vec<u8>>, RepoError> {
         let row = sqlx::query("SELECT cid, content FROM record WHERE repo_id = $1 AND path = $2")
             .bind(repo_id)
             .bind(path)
@@ -105,7 +114,9 @@ impl Repos {
         if cid_column(row.try_get(0)?)? != cid {
             return Ok(None);
         }
-        Ok(Some(row.try_get(1)?))
+        let content: Vec<u8> = row.try_get(1)?;
+        self.quarantine(repo_id, check_content(repo_id, did, cid, &content))?;
+        Ok(Some(content))
     }
 }
 

@@ -169,6 +169,15 @@ pub(super) fn create(path: &str, number: u32) -> RecordWrite {
     write(path, WriteAction::Create(record(collection, rkey, number)))
 }
 
+/// Creates a record with this text.
+pub(super) fn create_text(path: &str, text: &str) -> RecordWrite {
+    let (collection, rkey) = path.split_once('/').unwrap();
+    let mut map = Map::new();
+    map.insert("text".to_owned(), Value::String(text.to_owned()));
+    let record = PreparedRecord::new(&collection.parse().unwrap(), &rkey.parse().unwrap(), map).unwrap();
+    write(path, WriteAction::Create(record))
+}
+
 pub(super) fn put(path: &str, number: u32) -> RecordWrite {
     let (collection, rkey) = path.split_once('/').unwrap();
     let record = record(collection, rkey, number);

@@ -1,23 +1,31 @@
-//! Finished exports on their way to clients. How many there are is bounded, and one of which the client takes nothing is given up, so that
-//! clients who stall neither fill the disk nor keep others from theirs.
+//! Finished exports on their way to clients. Their number and their bytes are bounded, and one of which the client takes nothing, or next
+//! to nothing, is given up, so that clients who stall neither fill the disk nor keep others from theirs.
 
 use std::io;
+use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::Stream;
-use tokio::sync::OwnedSemaphorePermit;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::RepoError;
 use super::export::Car;
 use crate::clock::Clock;
 use crate::file_stream::stream;
+use crate::observe::Disk;
 
 /// A client that takes nothing for so long has lost its export as soon as somebody else wants one.
 const STALLED: Duration = Duration::from_mins(5);
+/// As has one that, after that time, has taken less than this of each second.
+const BYTES_PER_SECOND: u64 = 4 << 10;
+/// What all files of exports may have together, in MiB: several of the largest repos.
+const ROOM_MIB: usize = 8 << 10;
 /// Bytes handed to the client at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -31,42 +39,81 @@ struct Shared {
     clock: Arc<dyn Clock>,
     /// When the client took something last, in µs since 1970.
     progress: AtomicI64,
+    /// When it began to be sent, in µs since 1970.
+    began: i64,
+    /// Bytes that the client has taken.
+    taken: AtomicU64,
     /// Nothing once it was given up.
     kept: Mutex<Option<Kept>>,
 }
 
 struct Kept {
-    bytes: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    bytes: BoxStream<'static, io::Result<Bytes>>,
     /// One of the exports that there may be.
     _place: OwnedSemaphorePermit,
+    /// Its part of the room for files.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// All exports that clients have not taken yet.
-#[derive(Default)]
-pub(super) struct Unsent(Mutex<Vec<Weak<Shared>>>);
+pub(super) struct Unsent {
+    exports: Mutex<Vec<Weak<Shared>>>,
+    /// MiB that may still be written to files.
+    room: Arc<Semaphore>,
+}
 
 impl Unsent {
+    pub(super) fn new() -> Unsent {
+        Unsent::with_room(ROOM_MIB)
+    }
+
+    fn with_room(mib: usize) -> Unsent {
+        Unsent {
+            exports: Mutex::default(),
+            room: Arc::new(Semaphore::new(mib)),
+        }
+    }
+
+    /// Room for so many bytes more in a directory, in whole MiB.
+    ///
+    /// # Errors
+    /// [`RepoError::Busy`] if clients have left too much untaken, or if the disk is nearly full: what is left belongs to the database.
+    pub(super) fn room_for(&self, bytes: usize, directory: &Path) -> Result<OwnedSemaphorePermit, RepoError> {
+        Disk::of(directory)?.has_room()?;
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(mib);
+        room.map_err(|_| RepoError::Busy)
+    }
+
     /// Keeps a CAR, and its place, until a client has taken it.
     pub(super) fn keep(&self, car: Car, place: OwnedSemaphorePermit, clock: &Arc<dyn Clock>) -> Export {
-        let (length, bytes): (u64, Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>) = match car {
+        let (length, bytes, room): (u64, BoxStream<'static, io::Result<Bytes>>, _) = match car {
             Car::Memory(bytes) => (
                 bytes.len() as u64,
-                Box::pin(futures_util::stream::iter(Pieces(bytes.into()))),
+                futures_util::stream::iter(Pieces(bytes.into())).boxed(),
+                None,
             ),
-            Car::File(file, length) => (length, stream(file, 0, length)),
+            Car::File(file, length, room) => (length, stream(file, 0, length), Some(room)),
         };
+        let now = clock.now_micros();
         let shared = Arc::new(Shared {
             clock: Arc::clone(clock),
-            progress: AtomicI64::new(clock.now_micros()),
-            kept: Mutex::new(Some(Kept { bytes, _place: place })),
+            progress: AtomicI64::new(now),
+            began: now,
+            taken: AtomicU64::new(0),
+            kept: Mutex::new(Some(Kept {
+                bytes,
+                _place: place,
+                _room: room,
+            })),
         });
-        lock(&self.0).push(Arc::downgrade(&shared));
+        lock(&self.exports).push(Arc::downgrade(&shared));
         Export { length, shared }
     }
 
-    /// Gives up those whose clients have taken nothing for long.
+    /// Gives up those whose clients have taken nothing for long, or too little.
     pub(super) fn give_up_stalled(&self) {
-        lock(&self.0).retain(|export| {
+        lock(&self.exports).retain(|export| {
             let Some(export) = export.upgrade() else { return false };
             let stalls = export.stalls();
             if stalls {
@@ -79,8 +126,10 @@ impl Unsent {
 
 impl Shared {
     fn stalls(&self) -> bool {
-        let idle = self.clock.now_micros() - self.progress.load(Ordering::Relaxed);
-        u128::try_from(idle).is_ok_and(|idle| idle >= STALLED.as_micros())
+        let now = self.clock.now_micros();
+        let since = |then: i64| Duration::from_micros(u64::try_from(now - then).unwrap_or(0));
+        let earned = Duration::from_secs(self.taken.load(Ordering::Relaxed) / BYTES_PER_SECOND);
+        since(self.progress.load(Ordering::Relaxed)) >= STALLED || since(self.began) >= STALLED + earned
     }
 }
 
@@ -100,6 +149,9 @@ impl Stream for Export {
             return Poll::Ready(Some(Err(io::ErrorKind::TimedOut.into())));
         };
         let next = ready!(bytes.as_mut().poll_next(cx));
+        if let Some(Ok(piece)) = &next {
+            self.shared.taken.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        }
         self.shared
             .progress
             .store(self.shared.clock.now_micros(), Ordering::Relaxed);
@@ -128,10 +180,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
-    use futures_util::StreamExt as _;
-
     use super::*;
-    use crate::repo::testing::TestRepos;
+    use crate::repo::testing::{TestRepos, create_text};
     use crate::repo::{EXPORT_QUEUE, RepoError, RepoRef};
 
     async fn export(test: &TestRepos, repo: &RepoRef) -> Result<Export, RepoError> {
@@ -148,8 +198,6 @@ mod tests {
         }
         assert!(matches!(export(&test, &repo).await, Err(RepoError::Busy)));
         test.clock.advance(Duration::from_mins(4));
-        let mut taken = exports.pop().unwrap();
-        assert!(!taken.next().await.unwrap().unwrap().is_empty());
         assert!(matches!(export(&test, &repo).await, Err(RepoError::Busy)));
 
         test.clock.advance(Duration::from_mins(1));
@@ -158,8 +206,45 @@ mod tests {
         assert!(bytes.iter().all(Result::is_ok));
         let given_up = exports[0].next().await.unwrap().unwrap_err();
         assert_eq!(given_up.kind(), io::ErrorKind::TimedOut);
-        // Its client was there a minute ago.
-        assert!(taken.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_export_that_is_taken_bit_by_bit_is_given_up_too() {
+        let test = TestRepos::open().await;
+        let repo = test.account('a').await;
+        let large = "x".repeat(5 * CHUNK_BYTES);
+        test.write(&repo, vec![create_text("com.example.note/a", &large)])
+            .await
+            .unwrap();
+        let (mut slow, mut slower) = (export(&test, &repo).await.unwrap(), export(&test, &repo).await.unwrap());
+        // 64 KiB are 16 s at the least pace allowed.
+        for _ in 0..2 {
+            assert!(slow.next().await.unwrap().is_ok());
+        }
+        test.clock.advance(Duration::from_mins(5) - Duration::from_secs(1));
+        for export in [&mut slow, &mut slower] {
+            assert!(export.next().await.unwrap().is_ok());
+        }
+        test.clock.advance(Duration::from_secs(30));
+        drop(export(&test, &repo).await.unwrap());
+        assert!(slow.next().await.unwrap().is_ok());
+        assert_eq!(
+            slower.next().await.unwrap().unwrap_err().kind(),
+            io::ErrorKind::TimedOut
+        );
+    }
+
+    #[tokio::test]
+    async fn the_room_for_files_is_bounded_and_comes_back() {
+        let unsent = Unsent::with_room(2);
+        let directory = Path::new("/");
+        let room = unsent.room_for(1, directory).unwrap();
+        assert!(matches!(
+            unsent.room_for((1 << 20) + 1, directory),
+            Err(RepoError::Busy)
+        ));
+        drop(room);
+        assert!(unsent.room_for((1 << 20) + 1, directory).is_ok());
     }
 
     #[tokio::test]

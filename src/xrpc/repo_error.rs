@@ -48,6 +48,7 @@ fn blob_ref_error(error: BlobRefError) -> XrpcError {
 pub(super) fn read_error(error: RepoError) -> XrpcError {
     match error {
         RepoError::NotFound => XrpcError::bad_request("RepoNotFound", "Could not find repo"),
+        RepoError::BlocksTooLarge { .. } => XrpcError::invalid_request(error.to_string()),
         RepoError::Busy => XrpcError::not_enough_resources(error.to_string()),
         other => XrpcError::internal(&other),
     }

@@ -90,6 +90,27 @@ async fn every_block_can_be_had_by_its_cid() {
     get(alice.did.as_str(), &vec![order[0]; 201])
         .await
         .refused(400, "InvalidRequest");
+    let repeated = get(alice.did.as_str(), &vec![order[0]; 200]).await.bytes();
+    assert_eq!(read_car(&repeated).1, order[..1], "each block once");
+}
+
+#[tokio::test]
+async fn blocks_are_answered_up_to_a_size() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let mut cids = Vec::new();
+    for number in 0..6 {
+        let record = json!({"text": "x".repeat(900_000), "number": number});
+        let written = alice.create(NOTE, &format!("r{number}"), &record).await;
+        cids.push(written["cid"].as_str().unwrap().to_owned());
+    }
+    let get = async |cids: &[String]| {
+        let mut params = vec![("did", alice.did.as_str())];
+        params.extend(cids.iter().map(|cid| ("cids", cid.as_str())));
+        app.api.query("com.atproto.sync.getBlocks", &params).await
+    };
+    assert_eq!(read_car(&get(&cids[..4]).await.bytes()).1.len(), 4);
+    get(&cids).await.refused(400, "InvalidRequest");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -23,7 +23,7 @@ use crate::identity::{
     DidDocuments, HandleResolver, KeySealer, PlcClient, ServiceSigner, ServiceVerifier, SigningKeys,
 };
 use crate::mail::Mail;
-use crate::observe::{Condition, Conditions, metrics};
+use crate::observe::{Condition, Conditions, Unwritable, metrics};
 use crate::random::{self, Random, SystemRandom};
 use crate::repo::Repos;
 use crate::sequencer::Sequencer;
@@ -270,8 +270,10 @@ impl App {
 
     /// Takes note of what others know not to work.
     pub(crate) fn update_conditions(&self) {
+        let stopped = self.store.writes_stopped();
         for (condition, holds) in [
-            (Condition::FsyncFailed, self.store.writes_stopped()),
+            (Condition::FsyncFailed, stopped == Some(Unwritable::Broken)),
+            (Condition::DatabaseDamaged, stopped == Some(Unwritable::Damaged)),
             (Condition::Mail, self.mail.is_failing()),
             (Condition::AppView, self.appview.is_down()),
             (Condition::Relay, self.relays.iter().any(Relay::is_down)),
@@ -323,7 +325,7 @@ impl App {
     /// Whether writes of records are refused because of the disk. A disk that is nearly full takes some more.
     fn refuses_writes(&self) -> bool {
         let was_full = self.store.found_full() && self.conditions.holds(Condition::DiskFull);
-        was_full || self.store.writes_stopped() || self.conditions.holds(Condition::ReadOnly)
+        was_full || self.store.writes_stopped().is_some() || self.conditions.holds(Condition::ReadOnly)
     }
 
     /// Seconds since 1970.

@@ -14,6 +14,8 @@ pub enum Condition {
     ReadOnly,
     /// An fsync failed: writes are stopped until a restart.
     FsyncFailed,
+    /// The database file is damaged: writes are stopped until a restart.
+    DatabaseDamaged,
     /// Blobs cannot be read or written.
     BlobStore,
     /// Mail cannot be sent.
@@ -28,10 +30,11 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Condition; 8] = [
+    pub const ALL: [Condition; 9] = [
         Condition::DiskFull,
         Condition::ReadOnly,
         Condition::FsyncFailed,
+        Condition::DatabaseDamaged,
         Condition::BlobStore,
         Condition::Mail,
         Condition::Plc,
@@ -45,6 +48,7 @@ impl Condition {
             Condition::DiskFull => "disk_full",
             Condition::ReadOnly => "read_only",
             Condition::FsyncFailed => "fsync_failed",
+            Condition::DatabaseDamaged => "database_damaged",
             Condition::BlobStore => "blob_store",
             Condition::Mail => "mail",
             Condition::Plc => "plc",

@@ -19,6 +19,12 @@ pub enum Unwritable {
     /// Reading, writing or an fsync failed.
     #[error("the disk does not work")]
     Broken,
+    /// Another program, such as one that copies the database or an operator's `sqlite3`, holds it. It passes by itself.
+    #[error("another program keeps the database locked")]
+    Busy,
+    /// The database file is not what was written to it.
+    #[error("the database is damaged")]
+    Damaged,
     /// The server is shutting down.
     #[error("the server is shutting down")]
     Closing,

@@ -58,7 +58,7 @@ pub enum StoreError {
     /// A blob that a record of the commit refers to was removed meanwhile; nothing of the commit is stored.
     #[error("a blob of the record is gone; upload it again")]
     BlobGone,
-    /// The disk, or the end of the server, keeps the database from its work; nothing of the write is stored.
+    /// The disk, another program, or the end of the server keeps the database from its work; nothing of the write is stored.
     #[error("the database does not work: {0}")]
     Unwritable(#[source] Unwritable),
     /// The group transaction of this change was rolled back for another reason; nothing of it is stored.
@@ -103,18 +103,20 @@ impl StoreError {
     }
 
     fn unwritable(reason: Unwritable, cause: &dyn std::error::Error) -> StoreError {
-        tracing::warn!(%cause, "the database cannot use its disk");
+        tracing::warn!(%cause, "the database does not work");
         StoreError::Unwritable(reason)
     }
 }
 
-/// What a result code says of the disk.
+/// What a result code says of the disk and the file on it.
 fn unwritable(code: i32) -> Option<Unwritable> {
     match code & 0xff {
         // The log's index did not get its room; the log itself is whole.
         _ if code == ffi::SQLITE_IOERR_SHMSIZE => Some(Unwritable::Full),
         ffi::SQLITE_FULL => Some(Unwritable::Full),
         ffi::SQLITE_IOERR => Some(Unwritable::Broken),
+        ffi::SQLITE_BUSY => Some(Unwritable::Busy),
+        ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Some(Unwritable::Damaged),
         _ => None,
     }
 }
@@ -133,6 +135,9 @@ mod tests {
         assert_eq!(state(ffi::SQLITE_IOERR_SHMSIZE), Some(Unwritable::Full));
         assert_eq!(state(ffi::SQLITE_IOERR_FSYNC), Some(Unwritable::Broken));
         assert_eq!(state(ffi::SQLITE_IOERR_WRITE), Some(Unwritable::Broken));
+        assert_eq!(state(ffi::SQLITE_BUSY), Some(Unwritable::Busy));
+        assert_eq!(state(ffi::SQLITE_CORRUPT_INDEX), Some(Unwritable::Damaged));
+        assert_eq!(state(ffi::SQLITE_NOTADB), Some(Unwritable::Damaged));
         assert_eq!(state(ffi::SQLITE_CONSTRAINT_FOREIGNKEY), None);
     }
 }

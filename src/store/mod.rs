@@ -26,8 +26,8 @@ mod usage;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
@@ -100,7 +100,7 @@ pub struct Store {
     look_ups: Arc<LookUps>,
     snapshots: Arc<Snapshots>,
     queue: Queue,
-    writes_stopped: Arc<AtomicBool>,
+    writes_stopped: Arc<OnceLock<Unwritable>>,
     /// Whether the last write of records found the disk full.
     found_full: Arc<AtomicBool>,
     data_directory: Arc<PathBuf>,
@@ -129,7 +129,7 @@ impl Database {
     /// # Errors
     /// If the system refuses another thread.
     pub fn start(self, sequence: Box<dyn Sequence>) -> Result<Store, StoreError> {
-        let writes_stopped = Arc::new(AtomicBool::new(false));
+        let writes_stopped = Arc::default();
         let queue = writer::start(self.writer, sequence, Arc::clone(&writes_stopped))?;
         Ok(Store {
             readers: self.readers,
@@ -222,9 +222,9 @@ impl Store {
         answer.await.map_err(|_| E::from(StoreError::CLOSED))?
     }
 
-    /// Whether an I/O error while committing has stopped all writes until a restart; reads go on.
-    pub fn writes_stopped(&self) -> bool {
-        self.writes_stopped.load(Ordering::Relaxed)
+    /// What has stopped all writes until a restart, if anything has: an I/O error while committing, or a damaged file. Reads go on.
+    pub fn writes_stopped(&self) -> Option<Unwritable> {
+        self.writes_stopped.get().copied()
     }
 
     /// Reads something, and says whether that worked.

@@ -3,8 +3,7 @@
 //! A group is a run of record writes or a run of account changes, never both: writes are rows, stored without savepoints on a connection
 //! of the thread's own, and when such a group fails they are stored again one by one, which changes, being closures, cannot be.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use sqlx::{Connection as _, SqliteConnection};
@@ -22,9 +21,6 @@ const GROUP_JOBS: usize = 256;
 /// The most bytes of records and events in one group transaction.
 const GROUP_BYTES: usize = 16 << 20;
 
-/// What callers are told once a COMMIT has failed on the disk.
-const STOPPED: StoreError = StoreError::Unwritable(Unwritable::Broken);
-
 type Done = oneshot::Sender<Result<(), StoreError>>;
 
 /// The connections that write. Only the writer has them, and it uses one at a time, so that neither waits for the other.
@@ -38,7 +34,8 @@ struct Writer {
     /// Where changes run, which are asynchronous.
     runtime: Handle,
     sequence: Box<dyn Sequence>,
-    writes_stopped: Arc<AtomicBool>,
+    /// Once no write is done any more: why.
+    writes_stopped: Arc<OnceLock<Unwritable>>,
     jobs: mpsc::Receiver<Job>,
     /// A job taken from the queue that did not belong into the last group.
     next: Option<Job>,
@@ -48,7 +45,7 @@ struct Writer {
 pub(super) fn start(
     connections: Connections,
     sequence: Box<dyn Sequence>,
-    writes_stopped: Arc<AtomicBool>,
+    writes_stopped: Arc<OnceLock<Unwritable>>,
 ) -> Result<Queue, StoreError> {
     let (queue, jobs) = Queue::new();
     let writer = Writer {
@@ -116,22 +113,24 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        match self.write_group(&group) {
+        let outcome = self.write_group(&group);
+        match self.stop_if_damaged(outcome) {
             Ok(()) => answer_all(answers),
-            Err(error) if group.len() == 1 || self.stopped() => refuse_all(answers, error),
+            // While another program holds the database each write would wait for it.
+            Err(error @ StoreError::Unwritable(Unwritable::Busy)) => refuse_all(answers, error),
+            Err(error) if group.len() == 1 || self.writes_stopped.get().is_some() => refuse_all(answers, error),
             Err(error) => {
                 tracing::warn!(%error, writes = group.len(), "group rolled back, storing its writes one by one");
                 for (write, done) in group.iter().zip(answers) {
-                    let _ = done.send(self.write_group(std::slice::from_ref(write)));
+                    let outcome = self.write_group(std::slice::from_ref(write));
+                    let _ = done.send(self.stop_if_damaged(outcome));
                 }
             }
         }
     }
 
     fn write_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
-        if self.stopped() {
-            return Err(STOPPED);
-        }
+        self.check_stopped()?;
         let place = |write: &Write| match write {
             Write::Commit(commit) => commit.event.as_ref().map(|event| self.sequence.place(event)),
             Write::Import { .. } | Write::Skeleton { .. } | Write::Upload(..) => None,
@@ -162,6 +161,7 @@ impl Writer {
         }
         let runtime = self.runtime.clone();
         let outcome = runtime.block_on(self.run_changes(&mut group));
+        let outcome = self.stop_if_damaged(outcome);
         if outcome.is_err() {
             // Before the other connection writes: this one must not hold the database any more.
             if let Err(error) = runtime.block_on(leave_transaction(&mut self.connections.changes)) {
@@ -174,9 +174,7 @@ impl Writer {
     }
 
     async fn run_changes(&mut self, group: &mut [Box<dyn ChangeJob>]) -> Result<(), StoreError> {
-        if self.stopped() {
-            return Err(STOPPED);
-        }
+        self.check_stopped()?;
         let mut events = Vec::new();
         leave_transaction(&mut self.connections.changes).await?;
         let mut transaction = self.connections.changes.begin_with("BEGIN IMMEDIATE").await?;
@@ -202,17 +200,30 @@ impl Writer {
 
     /// Judges the outcome of a COMMIT, the one statement that waits for the disk.
     fn committed(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
-        let Err(error) = outcome else { return Ok(()) };
-        if let StoreError::Unwritable(Unwritable::Broken) = error {
+        if let Err(StoreError::Unwritable(reason @ Unwritable::Broken)) = outcome {
             // The kernel may have dropped dirty pages: retrying would acknowledge what is not there.
-            tracing::error!("commit failed on the disk: writes are stopped until a restart");
-            self.writes_stopped.store(true, Ordering::Relaxed);
+            self.stop_writes(reason);
         }
-        Err(error)
+        outcome
     }
 
-    fn stopped(&self) -> bool {
-        self.writes_stopped.load(Ordering::Relaxed)
+    /// What is written into a damaged file may damage more of it.
+    fn stop_if_damaged(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        if let Err(StoreError::Unwritable(reason @ Unwritable::Damaged)) = outcome {
+            self.stop_writes(reason);
+        }
+        outcome
+    }
+
+    fn stop_writes(&self, reason: Unwritable) {
+        if self.writes_stopped.set(reason).is_ok() {
+            tracing::error!(%reason, "writes are stopped until a restart");
+        }
+    }
+
+    fn check_stopped(&self) -> Result<(), StoreError> {
+        let reason = self.writes_stopped.get().copied();
+        reason.map_or(Ok(()), |reason| Err(StoreError::Unwritable(reason)))
     }
 }
 

@@ -9,12 +9,14 @@ mod place;
 mod prune;
 mod purge;
 mod size;
+mod slots;
 mod subscriber;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::observe::metrics;
@@ -26,9 +28,7 @@ pub use subscriber::{Delivery, StartError, Subscriber};
 
 use live::Live;
 use place::Placer;
-
-/// The most subscribers at a time: each is a connection and may hold a page of old events.
-const MAX_SUBSCRIBERS: usize = 4_000;
+use slots::{Slot, Slots};
 
 /// How much of the firehose is kept where.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ pub struct Sequencer {
     live: Arc<Live>,
     clock: Arc<dyn Clock>,
     settings: FirehoseSettings,
-    slots: Arc<Semaphore>,
+    slots: Slots,
 }
 
 /// A sequencer whose store does not write yet.
@@ -90,15 +90,15 @@ impl SequencerStart {
             live: self.live,
             clock: self.clock,
             settings: self.settings,
-            slots: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
+            slots: Slots::new(),
         }
     }
 }
 
 impl Sequencer {
-    /// Leave for one more subscriber, to be held as long as it is there; none if there are too many.
-    pub fn slot(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.slots).try_acquire_owned().ok()
+    /// Leave for one more subscriber, to be held as long as it is there; none if there are too many, or too many from its `address`.
+    pub fn slot(&self, address: Option<IpAddr>) -> Option<Slot> {
+        self.slots.take(address)
     }
 
     /// A new subscriber that starts after `cursor`, or with the next event if there is none.
@@ -131,8 +131,7 @@ impl Sequencer {
 
     /// Writes what is known without asking the database into the metrics.
     pub fn measure(&self) {
-        let free = self.slots.available_permits();
-        metrics::FIREHOSE_SUBSCRIBERS.set_count([], (MAX_SUBSCRIBERS - free) as u64);
+        metrics::FIREHOSE_SUBSCRIBERS.set_count([], self.slots.taken() as u64);
         metrics::FIREHOSE_LAG.set_count([], self.live.lag() as u64);
         let newest = *self.live.watch().borrow();
         #[expect(

@@ -1,6 +1,7 @@
 //! What one request has used of its limits.
 
 use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -75,6 +76,13 @@ impl Meter {
     /// Where the request comes from.
     pub fn client(&self) -> Client {
         self.client
+    }
+
+    /// The address that may have its share of what there is and no more; none where the request is not limited, the address is hidden, or
+    /// it is this machine's own, where a proxy may hide others.
+    pub fn sharing_address(&self) -> Option<IpAddr> {
+        self.limiter.as_ref()?;
+        self.client.address().filter(|address| !address.is_loopback())
     }
 
     /// Counts a call on its caller, or on its address if it could not say who it is.

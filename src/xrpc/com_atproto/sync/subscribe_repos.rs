@@ -43,7 +43,7 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let upgrade = WebSocketUpgrade::from_request_parts(&mut call.parts, &())
         .await
         .map_err(|rejection| XrpcError::new(rejection.status(), "InvalidRequest", rejection.body_text()))?;
-    let slot = app.sequencer.slot();
+    let slot = app.sequencer.slot(call.meter().sharing_address());
     let slot = slot.ok_or_else(|| XrpcError::not_enough_resources("Too many subscribers, try again later"))?;
     let serve = move |mut socket: WebSocket| async move {
         let _slot = slot;

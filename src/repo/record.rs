@@ -10,7 +10,7 @@ use super::subject_link::subject_link;
 use crate::blob::BlobRef;
 
 /// The most bytes of DAG-CBOR in one record.
-const MAX_RECORD_BYTES: usize = 1_000_000;
+pub(super) const MAX_RECORD_BYTES: usize = 1_000_000;
 
 /// One write as asked for by a client.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! One follow, block, like or repost per subject: a new one takes the place of an older one, as in the reference.
 
 use atproto_data::{AtUri, Did, Map, Value, cbor};
+use atproto_repo::frame::MAX_COMMIT_OPERATIONS;
+use futures_util::TryStreamExt as _;
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{RecordSwap, RecordWrite, RepoError, Repos, WriteAction};
@@ -30,18 +32,18 @@ struct Linked {
     records: Vec<String>,
 }
 
-/// What a repo has under a link. The caller holds the repo's lock.
-async fn linked(connection: &mut SqliteConnection, repo_id: i64, link: &str) -> Result<Linked, RepoError> {
-    let rows = sqlx::query(
+/// Up to `most` of what a repo has under a link. The caller holds the repo's lock.
+async fn linked(connection: &mut SqliteConnection, repo_id: i64, link: &str, most: usize) -> Result<Linked, RepoError> {
+    let mut rows = sqlx::query(
         "SELECT l.path, r.content FROM subject_link l \
-         LEFT JOIN record r ON r.repo_id = l.repo_id AND r.path = l.path WHERE l.repo_id = $1 AND l.link = $2",
+         LEFT JOIN record r ON r.repo_id = l.repo_id AND r.path = l.path WHERE l.repo_id = $1 AND l.link = $2 LIMIT $3",
     )
     .bind(repo_id)
     .bind(link)
-    .fetch_all(connection)
-    .await?;
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .fetch(connection);
     let mut linked = Linked::default();
-    for row in rows {
+    while let Some(row) = rows.try_next().await? {
         let path: String = row.try_get(0)?;
         let content: Option<&[u8]> = row.try_get(1)?;
         if content.is_some_and(|content| link_of(&path, content).as_deref() == Some(link)) {
@@ -62,7 +64,8 @@ pub(super) fn link_of(path: &str, content: &[u8]) -> Option<String> {
 }
 
 impl Repos {
-    /// Adds the deletions that unique creates entail, before them, and tells what becomes of the rows. The caller holds the repo's lock.
+    /// Adds the deletions that unique creates entail, before them, as far as one commit may have them (an imported repo can have any number
+    /// of duplicates; the next writes remove the rest), and tells what becomes of the rows. The caller holds the repo's lock.
     pub(super) async fn make_unique(
         &self,
         repo_id: i64,
@@ -77,7 +80,8 @@ impl Repos {
             .collect();
         let mut removed = Vec::new();
         for link in links {
-            let linked = linked(&mut *self.0.store.read().await?, repo_id, &link).await?;
+            let most = MAX_COMMIT_OPERATIONS.saturating_sub(writes.len());
+            let linked = linked(&mut *self.0.store.read().await?, repo_id, &link, most).await?;
             writes.splice(0..0, linked.records.iter().filter_map(|path| deletion(path)));
             removed.extend(linked.rows.into_iter().map(|path| SubjectLinkRow {
                 link: link.clone(),

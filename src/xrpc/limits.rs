@@ -24,6 +24,9 @@ pub(super) const APPLY_WRITES: &[Limit] = &[WRITES_HOUR.cost(all_writes), WRITES
 /// The reference counts uploads by address; a family behind one would share them.
 pub(super) const UPLOAD_BLOB: &[Limit] = &[Limit::per_account("upload", 1_000, DAY)];
 
+/// The reference has no limit here; every import rewrites a whole repo.
+pub(super) const IMPORT_REPO: &[Limit] = &[Limit::per_account("importRepo", 20, HOUR)];
+
 pub(super) const GET_REPO: &[Limit] = &[Limit::per_address("getRepo", 6_000, MINUTES_5)];
 
 pub(super) const CREATE_ACCOUNT: &[Limit] = &[Limit::per_address("createAccount", 100, MINUTES_5)];

@@ -17,6 +17,9 @@ pub enum ImportError {
     /// More imports run than this server takes on at once.
     #[error("Too many imports at the moment, try again later")]
     Busy,
+    /// The CAR has been coming for too long.
+    #[error("The CAR came too slowly, try again with a faster connection")]
+    TooSlow,
     /// The account's repo was written to since the import began.
     #[error("The repo changed while it was imported, try again")]
     HeadMoved,

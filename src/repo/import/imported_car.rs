@@ -14,6 +14,7 @@ use atproto_repo::verify::{TreeStep, TreeWalk};
 use super::ImportError;
 use super::block_index::{BlockIndex, IndexBuilder, Place, RUN_BLOCKS};
 use super::sections::Sections;
+use crate::repo::record::MAX_RECORD_BYTES;
 
 /// The longest section: a CID and a block.
 const MAX_SECTION_BYTES: usize = size_of::<Cid>() + MAX_BLOCK_BYTES;
@@ -91,6 +92,9 @@ fn check_record(record: &ImportedRecord<'_>) -> Result<(), ImportError> {
     };
     if record.cid.codec() != Codec::DagCbor {
         return Err(invalid("its CID is that of a blob".to_owned()));
+    }
+    if record.content.len() > MAX_RECORD_BYTES {
+        return Err(invalid(format!("it is larger than {MAX_RECORD_BYTES} bytes")));
     }
     match cbor::decode(record.content) {
         Ok(Value::Map(_)) => Ok(()),

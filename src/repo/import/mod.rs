@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{RepoError, RepoRef, Repos};
-use crate::observe::Unwritable;
+use crate::observe::{Disk, Unwritable};
 use crate::store::StoreError;
 
 pub use error::ImportError;
@@ -32,6 +32,8 @@ use imported_car::ImportedCar;
 const IMPORTS: usize = 16;
 /// Imports that are checked and written at a time.
 const CHECKS: usize = 2;
+/// How long a CAR may be on its way: the largest ones at 150 kB/s.
+const MAX_RECEIVE_MICROS: i64 = 2 * 60 * 60 * 1_000_000;
 /// How far in the future a commit's rev may be, in µs: clocks differ.
 const MAX_FUTURE_MICROS: u64 = 5 * 60 * 1_000_000;
 
@@ -58,6 +60,8 @@ pub struct Import {
     repo: RepoRef,
     /// The repo's commit when the import began.
     head: Cid,
+    /// When that was, in µs since 1970.
+    began: i64,
     file: tokio::fs::File,
     claim: Claim,
     _place: OwnedSemaphorePermit,
@@ -106,6 +110,7 @@ impl Repos {
         Ok(Import {
             repo,
             head,
+            began: self.0.clock.now_micros(),
             file: tokio::fs::File::from_std(file),
             claim,
             _place: place,
@@ -117,8 +122,14 @@ impl Import {
     /// Takes the next bytes of the CAR.
     ///
     /// # Errors
-    /// If the temporary file cannot be written.
+    /// [`ImportError::TooSlow`] if they have been coming for too long: others wait for the place. Or if the disk is nearly full or the
+    /// temporary file cannot be written.
     pub async fn receive(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        let repos = &self.claim.repos;
+        if repos.0.clock.now_micros() - self.began > MAX_RECEIVE_MICROS {
+            return Err(ImportError::TooSlow);
+        }
+        Disk::of(&repos.temporary_directory())?.has_room()?;
         Ok(self.file.write_all(bytes).await?)
     }
 

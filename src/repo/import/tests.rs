@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use atproto_data::cbor;
 use atproto_data::{Cid, Map, Tid, Value};
@@ -13,7 +14,7 @@ use super::ImportError;
 use super::imported_car::ImportedCar;
 use crate::clock::fake::FakeClock;
 use crate::repo::testing::{TestRepos, create, delete, signing_key};
-use crate::repo::{RepoError, RepoRef};
+use crate::repo::{PreparedRecord, RecordWrite, RepoError, RepoRef, WriteAction};
 use crate::store::StoreError;
 
 /// A repo as blocks.
@@ -28,6 +29,12 @@ const REV_MICROS: u64 = FakeClock::START.unsigned_abs() - 86_400_000_000;
 fn record(number: u32) -> Vec<u8> {
     let mut map = Map::new();
     map.insert("number".to_owned(), Value::Integer(number.into()));
+    cbor::encode(&Value::Map(map))
+}
+
+fn text(bytes: usize) -> Vec<u8> {
+    let mut map = Map::new();
+    map.insert("text".to_owned(), Value::String("x".repeat(bytes)));
     cbor::encode(&Value::Map(map))
 }
 
@@ -315,6 +322,7 @@ async fn a_refused_car_changes_nothing() {
         ("from the future", repo_of(&records(3), 'a', future).car()),
         ("not an NSID", with("com_example/1", record(1))),
         ("not an rkey", with("com.example.a/..", record(1))),
+        ("too large", with("com.example.a/1", text(1_000_000))),
         ("a list", with("com.example.a/1", vec![0x80])),
         (
             "a float",
@@ -336,6 +344,50 @@ async fn a_refused_car_changes_nothing() {
         import(&test, &account, &roots(1)).await.is_ok(),
         "the helper itself is right"
     );
+}
+
+#[tokio::test]
+async fn a_car_has_two_hours_to_come() {
+    let test = TestRepos::open().await;
+    let account = test.account('a').await;
+    let mut import = test.repos.begin_import(account.clone()).await.unwrap();
+    for _ in 0..2 {
+        test.clock.advance(Duration::from_hours(1));
+        import.receive(b"x").await.unwrap();
+    }
+    test.clock.advance(Duration::from_secs(1));
+    assert!(matches!(import.receive(b"x").await, Err(ImportError::TooSlow)));
+    drop(import);
+    test.repos.begin_import(account).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_removes_no_more_duplicates_than_it_may_have_operations() {
+    let test = TestRepos::open().await;
+    let before = test.account('a').await;
+    let mut follow = Map::new();
+    let subject = "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb".to_owned();
+    follow.insert("subject".to_owned(), Value::String(subject));
+    let content = cbor::encode(&Value::Map(follow.clone()));
+    let records: Vec<_> = (0..300)
+        .map(|n| (format!("app.bsky.graph.follow/{n:04}"), content.clone()))
+        .collect();
+    let imported = repo_of(&records, 'a', Tid::from_parts(REV_MICROS, 3));
+    import(&test, &before, &imported.car()).await.unwrap();
+    let account = now(&test, &before).await;
+    for (rkey, left) in [("one", 102), ("two", 1)] {
+        let (collection, rkey) = ("app.bsky.graph.follow".parse().unwrap(), rkey.parse().unwrap());
+        let record = PreparedRecord::new(&collection, &rkey, follow.clone()).unwrap();
+        let action = WriteAction::CreateUnique(record);
+        let create = RecordWrite {
+            collection,
+            rkey,
+            action,
+        };
+        test.write(&account, vec![create]).await.unwrap();
+        let count = "SELECT count(*) FROM record WHERE repo_id = (SELECT repo_id FROM account)";
+        assert_eq!(test.test.integer(count).await, left);
+    }
 }
 
 #[tokio::test]

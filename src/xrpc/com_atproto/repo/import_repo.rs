@@ -8,8 +8,8 @@ use crate::app::App;
 use crate::repo::{ImportError, RepoRef};
 use crate::server::auth::{OAuth, Status};
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
-use crate::xrpc::Call;
 use crate::xrpc::repo_error::own_repo_error;
+use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
     "com.atproto.repo.importRepo",
@@ -20,7 +20,8 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
     ),
     Accepts::Media("application/vnd.ipld.car"),
     |app, call| Box::pin(handle(app, call)),
-);
+)
+.limited(limits::IMPORT_REPO);
 
 /// The fragment of the key that signs commits (DID specification of the protocol).
 const SIGNING_KEY: &str = "atproto";
@@ -55,6 +56,7 @@ async fn published_key(app: &App, did: &Did) -> Option<PublicKey> {
 fn refusal(error: ImportError) -> XrpcError {
     match error {
         ImportError::Repo(error) => own_repo_error(error),
+        ImportError::TooSlow => XrpcError::request_timeout(),
         ImportError::Busy => XrpcError::not_enough_resources(error.to_string()),
         _ => XrpcError::invalid_request(error.to_string()),
     }

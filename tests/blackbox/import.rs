@@ -220,6 +220,28 @@ async fn imports_and_writes_at_once_do_not_mix() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_beside_an_import_find_one_repo_or_the_other() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    alice.apply(&creates(0, 200)).await.ok();
+    let backup = alice.export().await;
+    let mut imports = tokio::task::JoinSet::new();
+    let importer = alice.clone();
+    imports.spawn(async move {
+        for _ in 0..8 {
+            import(&importer, backup.clone()).await.ok();
+        }
+    });
+    let params = [("did", alice.did.as_str()), ("collection", NOTE), ("rkey", "n7")];
+    while imports.try_join_next().is_none() {
+        for method in ["getRepo", "getRecord", "getLatestCommit"] {
+            let answer = app.api.query(&format!("com.atproto.sync.{method}"), &params).await;
+            assert_eq!(answer.status, 200, "{method}: {}", answer.text());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_leaves_the_old_repo_or_the_new_one() {
     let mut dice = Dice::from_environment("a_kill_leaves_the_old_repo_or_the_new_one");
     let mut app = TestApp::start().await;

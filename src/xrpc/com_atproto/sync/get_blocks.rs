@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
 
-use super::readable_repo::{READ_AUTH, readable_repo};
+use super::readable_repo::{READ_AUTH, read_repo};
 use crate::app::App;
 use crate::server::{Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
-use crate::xrpc::repo_error::read_error;
 
 pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getBlocks", READ_AUTH, |app, call| {
     Box::pin(handle(app, call))
@@ -25,8 +24,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
             "Too many cids: at most {MAX_BLOCKS} are answered at a time"
         )));
     }
-    let account = readable_repo(&app, &call.caller, &did).await?;
-    match app.repos.blocks(account.repo_id, &cids).await.map_err(read_error)? {
+    let read = |repo_id| app.repos.blocks(repo_id, &cids);
+    match read_repo(&app, &call.caller, &did, read).await? {
         Ok(blocks) => Ok(respond::car(blocks)),
         Err(missing) => {
             let missing: Vec<String> = missing.iter().map(Cid::to_string).collect();

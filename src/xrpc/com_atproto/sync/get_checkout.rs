@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atproto_data::Did;
 
 use super::get_repo::export;
-use super::readable_repo::{READ_AUTH, readable_repo};
+use super::readable_repo::READ_AUTH;
 use crate::app::App;
 use crate::server::{Method, XrpcResult};
 use crate::xrpc::Call;
@@ -16,6 +16,5 @@ pub(crate) const METHOD: Method<App> = Method::query("com.atproto.sync.getChecko
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did: Did = call.params.required("did")?;
-    let account = readable_repo(&app, &call.caller, &did).await?;
-    export(&app, account.repo_id, None).await
+    export(&app, &call.caller, &did, None).await
 }

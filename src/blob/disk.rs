@@ -77,10 +77,14 @@ impl DiskStore {
         let (store, directory) = (Arc::clone(self), self.directory(did));
         let path = directory.join(cid.to_string());
         blocking(move || {
-            if !directory.is_dir() {
+            if let Err(refused) = upload.persist(&path) {
+                if refused.error.kind() != io::ErrorKind::NotFound {
+                    return Err(refused.error);
+                }
+                // The account's first blob, or its last one was deleted just now.
                 store.create(&directory)?;
+                refused.path.persist(&path).map_err(|refused| refused.error)?;
             }
-            upload.persist(&path).map_err(|error| error.error)?;
             sync_directory(&directory)
         })
         .await

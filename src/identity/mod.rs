@@ -11,7 +11,7 @@ pub mod service_auth;
 pub mod service_signer;
 pub mod service_verifier;
 pub mod signing_keys;
-mod slurs;
+pub mod slurs;
 mod spent_tokens;
 
 pub use did_documents::{DidDocuments, DidDocumentsSettings};

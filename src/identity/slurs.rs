@@ -1,20 +1,23 @@
-//! Words of abuse that nobody may take as a name: those that the reference server refuses, as far as a handle's letters can spell them.
+//! Words of abuse that nobody may take as a handle or record key: those that the reference server refuses, as far as the letters of such
+//! names can spell them.
 
-/// They count where they stand alone between dots and hyphens, also with an `s` behind; folded ([`fold`]).
+/// They count where they stand alone between dots and the like, or are the whole name when those are left out, also with an `s` behind; folded ([`fold`]).
 const WORDS: [&str; 19] = [
     "chink", "coon", "fag", "fagg", "fagot", "faggot", "faggotry", "kike", "kyke", "nigg", "nigga", "niggar", "nigge",
     "nigger", "trany", "tranny", "tranie", "trannie", "tranner",
 ];
-/// They count wherever they stand, dots and hyphens left out; folded.
+/// They count wherever they stand, dots and the like left out; folded.
 const ANYWHERE: [&str; 2] = ["nigger", "niggiet"];
 
-/// Whether there is such a word in a handle.
-pub(super) fn is_in(handle: &str) -> bool {
-    let folded: String = handle.chars().map(fold).collect();
+/// Whether there is such a word in a handle or record key.
+pub fn is_in(name: &str) -> bool {
+    let folded: String = name.chars().map(fold).collect();
     let joined: String = folded.chars().filter(char::is_ascii_alphanumeric).collect();
     let is_slur =
         |word: &str| WORDS.contains(&word) || word.strip_suffix('s').is_some_and(|word| WORDS.contains(&word));
-    folded.split(['.', '-']).any(is_slur) || ANYWHERE.iter().any(|word| joined.contains(word))
+    folded.split(['.', '-', ':', '~']).any(is_slur)
+        || is_slur(&joined)
+        || ANYWHERE.iter().any(|word| joined.contains(word))
 }
 
 /// The letter that a character is read as.
@@ -41,6 +44,8 @@ mod tests {
             "a-k1ke.example.com",
             "xn1gg3rx.test",
             "ni-gg.er.test",
+            "x:K1KE",
+            "k_i-k.e",
         ] {
             assert!(is_in(handle), "{handle}");
         }

@@ -280,3 +280,19 @@ async fn batches_that_change_nothing_make_valid_commits() {
     verifier.read_up_to(&mut app.firehose(Some(0)).await, &alice).await;
     assert_eq!(verifier.repos[&alice.did].records.len(), 1);
 }
+
+#[tokio::test]
+async fn a_chosen_record_key_is_no_slur() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let rkey = "k1ke";
+    let write = alice.write(NOTE, rkey, &json!({}));
+    let apply = json!({"repo": alice.did, "writes": [create_write(NOTE, rkey, &json!({}))]});
+    for (method, input) in [("createRecord", &write), ("putRecord", &write), ("applyWrites", &apply)] {
+        let answer = alice.call(&format!("com.atproto.repo.{method}"), input).await;
+        let message = answer.refused(400, "InvalidRequest");
+        assert_eq!(message, "Unacceptable slur in record key", "{method}");
+    }
+    alice.call("com.atproto.repo.deleteRecord", &write).await.ok();
+    alice.create(NOTE, "kikelomo", &json!({})).await;
+}

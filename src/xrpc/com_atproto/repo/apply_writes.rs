@@ -7,7 +7,9 @@ use atproto_lexicon::Validation;
 use atproto_repo::frame::MAX_COMMIT_OPERATIONS;
 use serde::Serialize;
 
-use super::write_input::{CommitOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation};
+use super::write_input::{
+    CommitOutput, WRITE_AUTH, WRITE_LIMIT, chosen_rkey, own_repo, prepare, swap_commit, validation,
+};
 use crate::app::App;
 use crate::repo::{RecordWrite, RepoError, WriteAction};
 use crate::server::{Accepts, Input, Method, XrpcError, XrpcResult, respond};
@@ -95,7 +97,8 @@ fn read_write(
     let kind = kind(&input)?;
     let collection: Nsid = input.required("collection")?;
     let rkey: RecordKey = match input.optional("rkey")? {
-        Some(rkey) => rkey,
+        Some(rkey) if kind == DELETE => rkey,
+        Some(rkey) => chosen_rkey(rkey)?,
         None if kind == CREATE => app.repos.next_rkey().into(),
         None => input.required("rkey")?,
     };

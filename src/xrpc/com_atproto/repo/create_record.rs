@@ -6,7 +6,8 @@ use atproto_data::{Nsid, RecordKey};
 use atproto_lexicon::Validation;
 
 use super::write_input::{
-    CommitOutput, RECORD_PATH, RecordOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, validation,
+    CommitOutput, RECORD_PATH, RecordOutput, WRITE_AUTH, WRITE_LIMIT, chosen_rkey, own_repo, prepare, swap_commit,
+    validation,
 };
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
@@ -26,7 +27,7 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let repo = own_repo(&app, &call.caller, &call.input).await?;
     let collection: Nsid = call.input.required("collection")?;
     let rkey: RecordKey = match call.input.optional("rkey")? {
-        Some(rkey) => rkey,
+        Some(rkey) => chosen_rkey(rkey)?,
         None => app.repos.next_rkey().into(),
     };
     let validation = validation(&call.input)?;

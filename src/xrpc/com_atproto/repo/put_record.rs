@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use atproto_data::{Nsid, RecordKey};
+use atproto_data::Nsid;
 
 use super::write_input::{
-    CommitOutput, RECORD_PATH, RecordOutput, WRITE_AUTH, WRITE_LIMIT, own_repo, prepare, swap_commit, swap_record,
-    validation,
+    CommitOutput, RECORD_PATH, RecordOutput, WRITE_AUTH, WRITE_LIMIT, chosen_rkey, own_repo, prepare, swap_commit,
+    swap_record, validation,
 };
 use crate::app::App;
 use crate::repo::{RecordWrite, WriteAction};
@@ -25,7 +25,7 @@ pub(crate) const METHOD: Method<App> = Method::procedure(
 async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let repo = own_repo(&app, &call.caller, &call.input).await?;
     let collection: Nsid = call.input.required("collection")?;
-    let rkey: RecordKey = call.input.required("rkey")?;
+    let rkey = chosen_rkey(call.input.required("rkey")?)?;
     let validation = validation(&call.input)?;
     let swap = swap_record(&call.input)?;
     let swap_commit = swap_commit(&call.input)?;

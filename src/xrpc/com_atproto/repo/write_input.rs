@@ -7,6 +7,7 @@ use atproto_lexicon::{Catalogue, RecordInvalid, Validation, Validity, fill_type}
 use serde::Serialize;
 
 use crate::app::App;
+use crate::identity::slurs;
 use crate::repo::{CommitInfo, PreparedRecord, RecordSwap, RepoRef};
 use crate::server::auth::Status;
 use crate::server::{Access, Auth, Input, XrpcError};
@@ -74,6 +75,14 @@ pub(super) async fn own_repo(app: &App, caller: &Caller, input: &Input) -> Resul
         Some(_) => Err(XrpcError::authentication_required()),
         None => Err(XrpcError::forbidden_as("AccountNotFound", "Account not found")),
     }
+}
+
+/// A record key that a caller chose.
+pub(super) fn chosen_rkey(rkey: RecordKey) -> Result<RecordKey, XrpcError> {
+    if slurs::is_in(rkey.as_str()) {
+        return Err(XrpcError::invalid_request("Unacceptable slur in record key"));
+    }
+    Ok(rkey)
 }
 
 /// How records are to be validated (`validate`).

@@ -2,6 +2,7 @@
 
 mod mail_settings;
 mod network;
+mod remembered;
 mod settings;
 mod stored;
 
@@ -34,6 +35,7 @@ use crate::store::{Reader, Store, StoreError};
 
 pub(crate) use mail_settings::mail_settings;
 use network::Network;
+pub(crate) use settings::blobs as blob_settings;
 use stored::Stored;
 
 /// What a client may know of the operator's choices (`describeServer`).
@@ -136,6 +138,7 @@ impl App {
             Arc::clone(&clock),
             Arc::clone(&conditions),
         )?;
+        remembered::check(config, &store, &blobs).await?;
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
         let mail = mail(config, &store, &clock, &random, &sealer)?;
         let services = AccountServices {
@@ -284,11 +287,12 @@ impl App {
 
     /// What the operator should know though everything works.
     fn notes(&self) -> Vec<String> {
-        let hidden = self.limiter.clients_are_hidden();
-        hidden
-            .then(|| "client_addresses_hidden".to_owned())
-            .into_iter()
-            .collect()
+        let notes = [
+            ("client_addresses_hidden", self.limiter.clients_are_hidden()),
+            ("blobs_missing", self.blobs.are_missing()),
+        ];
+        let holding = notes.into_iter().filter(|(_, holds)| *holds);
+        holding.map(|(note, _)| note.to_owned()).collect()
     }
 
     /// Microseconds since 1970.

@@ -97,7 +97,7 @@ pub(super) fn directories(config: &Config) -> Vec<PathBuf> {
     directories
 }
 
-pub(super) fn blobs(config: &Config) -> BlobSettings {
+pub(crate) fn blobs(config: &Config) -> BlobSettings {
     match &config.blobs.store {
         BlobStoreConfig::Disk {
             location,

@@ -26,6 +26,7 @@ impl Stored {
         let database = Database::open(&StoreSettings {
             data_directory: config.storage.data_directory.clone(),
             checkpoints: config.storage.checkpoints,
+            before_migration: config.storage.before_migration,
         })
         .await?;
         let firehose = FirehoseSettings {

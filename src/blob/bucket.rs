@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use atproto_data::{Cid, Did};
@@ -22,7 +23,7 @@ use crate::observe::{CallOutcome, Condition, Conditions, Service, UpstreamCall};
 
 /// Larger blobs go up in parts of this size: S3 wants 5 MiB at least.
 const PART_BYTES: usize = 8 << 20;
-/// What is asked for to find out whether the bucket answers; nothing is there.
+/// What is asked for to find out whether the bucket answers, and written to find out whether it may be; nothing else is there.
 const PROBE: &str = "blocks/probe";
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,7 +31,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRIES: usize = 3;
 /// What S3 says if the bucket itself is missing; the status is that of a missing object.
 const NO_BUCKET: &str = "NoSuchBucket";
-/// What S3 says of a missing object to those who may not list the bucket.
+/// What S3 says to those who may not do this, and of a missing object to those who may not list the bucket.
 const NO_PERMISSION: &str = "AccessDenied";
 
 /// An S3-compatible bucket.
@@ -129,10 +130,10 @@ impl BucketStore {
         let key = key(did, cid);
         if first.len() < PART_BYTES {
             let put = self.bucket.put(&key, first.into());
-            return self.watched(self.upload_timeout, put).await.map(drop);
+            return self.written(self.upload_timeout, put).await.map(drop);
         }
         let begun = self.bucket.put_multipart(&key);
-        let mut parts = self.watched(self.request_timeout, begun).await?;
+        let mut parts = self.written(self.request_timeout, begun).await?;
         let sending = self.send_parts(parts.as_mut(), first, &mut file);
         let sent = timeout(self.upload_timeout, sending).await;
         let sent = sent.unwrap_or_else(|_| {
@@ -184,16 +185,56 @@ impl BucketStore {
 
     /// Finds out whether the bucket answers.
     pub(super) async fn probe(&self) {
-        let key = Path::from(PROBE);
         // What it means is told by `watched`.
-        let _ = self
-            .found::<GetResult>(self.bucket.get_opts(&key, GetOptions::default()))
-            .await;
+        let _ = self.get_probe().await;
+    }
+
+    /// Finds out whether objects can be written, read and removed.
+    ///
+    /// # Errors
+    /// What the bucket says to the first of these that fails.
+    pub(super) async fn try_out(&self) -> io::Result<()> {
+        let key = Path::from(PROBE);
+        let put = self.bucket.put(&key, PROBE.as_bytes().to_vec().into());
+        self.written(self.request_timeout, put).await?;
+        let found = self.get_probe().await?;
+        if found.is_none() {
+            return Err(io::Error::other("what was written cannot be read"));
+        }
+        self.written(self.request_timeout, self.bucket.delete(&key)).await
+    }
+
+    async fn get_probe(&self) -> io::Result<Option<GetResult>> {
+        let key = Path::from(PROBE);
+        self.found(self.bucket.get_opts(&key, GetOptions::default())).await
     }
 
     /// Whether it failed when it was asked last.
     pub(super) fn failed(&self) -> bool {
         self.conditions.holds(Condition::BlobStore)
+    }
+
+    /// Whether it refused the last write.
+    pub(super) fn refuses_writes(&self) -> bool {
+        self.conditions.holds(Condition::BlobStoreReadOnly)
+    }
+
+    /// As [`Self::watched`], and remembers whether writes are allowed.
+    async fn written<T>(&self, time: Duration, work: impl Future<Output = Result<T, Error>>) -> io::Result<T> {
+        let refused = AtomicBool::new(false);
+        let work = async {
+            let done = work.await;
+            refused.store(done.as_ref().is_err_and(is_refusal), Ordering::Relaxed);
+            done
+        };
+        let done = self.watched(time, work).await;
+        match &done {
+            Ok(_) => self.conditions.ends(Condition::BlobStoreReadOnly),
+            Err(_) if refused.load(Ordering::Relaxed) => self.conditions.begins(Condition::BlobStoreReadOnly),
+            // Nobody knows.
+            Err(_) => {}
+        }
+        done
     }
 
     /// As [`Self::watched`], but an object that is not there is none.
@@ -229,7 +270,7 @@ impl BucketError {
         match self {
             BucketError::Timeout => CallOutcome::Timeout,
             // Whoever may read and write but not list is told so of what is missing. Other refusals mean that the settings are wrong.
-            BucketError::Failed(error) if error.to_string().contains(NO_PERMISSION) => CallOutcome::ClientError,
+            BucketError::Failed(error) if is_refusal(error) => CallOutcome::ClientError,
             BucketError::NoBucket | BucketError::Failed(_) => CallOutcome::ServerError,
         }
     }
@@ -244,6 +285,11 @@ impl From<BucketError> for io::Error {
         };
         io::Error::new(kind, error)
     }
+}
+
+/// Whether the caller is known, and may not do this.
+fn is_refusal(error: &Error) -> bool {
+    error.to_string().contains(NO_PERMISSION)
 }
 
 /// Whether a request failed because nothing came.

@@ -111,7 +111,7 @@ async fn to_be_removed(connection: &mut SqliteConnection, after: Option<&Key>) -
     rows.iter().map(key).collect()
 }
 
-fn key(row: &Row) -> Result<Key, StoreError> {
+pub(super) fn key(row: &Row) -> Result<Key, StoreError> {
     let did: &str = row.try_get(0)?;
     let did = did
         .parse()

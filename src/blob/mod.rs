@@ -5,6 +5,7 @@
 //! row that the collector clears with its file. Records turn blobs permanent in the transaction that stores them.
 
 mod bucket;
+mod check;
 mod collect;
 mod disk;
 mod files;
@@ -20,6 +21,7 @@ mod upload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use atproto_data::{Cid, Did};
 use sqlx::Row as _;
@@ -30,6 +32,7 @@ use crate::observe::Conditions;
 use crate::store::{Store, StoreError, Usage};
 
 pub use bucket::{BucketAddressing, BucketSettings};
+pub use check::{Probe, try_out};
 pub use disk::BlobStoreError;
 pub use references::{BlobRef, BlobRefError, settle_references};
 pub use serve::{BlobContent, BlobCounts, BlobInfo, MissingBlob};
@@ -59,15 +62,6 @@ pub enum BlobSettings {
     },
 }
 
-/// Whether a bucket that works is asked, too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Yes.
-    Always,
-    /// Only one that failed.
-    Failed,
-}
-
 /// A blob of an account.
 type Key = (Did, Cid);
 
@@ -79,6 +73,8 @@ struct Inner {
     store: Store,
     files: BlobFiles,
     clock: Arc<dyn Clock>,
+    /// Whether none of the blobs looked for last was there.
+    missing: AtomicBool,
     /// Blobs of which the file and the row may disagree: an upload puts them into place, or the collector takes them away.
     locks: Locks<Key>,
 }
@@ -99,17 +95,9 @@ impl Blobs {
             store,
             files,
             clock,
+            missing: AtomicBool::new(false),
             locks: Locks::default(),
         })))
-    }
-
-    /// Asks the bucket, if there is one, whether it answers: always if it did not the last time, otherwise where `when` says so.
-    pub async fn probe(&self, when: Probe) {
-        if let Some(bucket) = self.0.files.bucket()
-            && (when == Probe::Always || bucket.failed())
-        {
-            bucket.probe().await;
-        }
     }
 
     /// All blobs.

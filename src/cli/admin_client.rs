@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 /// users of the machine can read.
 #[derive(Debug, Args)]
 pub(super) struct AdminArguments {
-    /// The server; by default the one on this machine at PDS_PORT.
+    /// The server; by default the one on this machine at PDS_BIND_ADDRESS and PDS_PORT.
     #[arg(long, value_parser = address)]
     url: Option<String>,
 }
@@ -32,7 +32,7 @@ pub(super) struct AdminClient {
 
 /// The server on this machine.
 pub(super) fn local_url() -> io::Result<String> {
-    Ok(format!("http://127.0.0.1:{}", admin::port()?))
+    Ok(format!("http://{}", admin::address()?))
 }
 
 /// The address of a server, without a `/` at the end.
@@ -95,6 +95,12 @@ impl AdminClient {
             .await
     }
 
+    /// Something answers, and it is not what a server of this protocol answers.
+    pub(super) fn is_no_pds(&self, nsid: &str) -> Failure {
+        let message = format!("{} is no PDS: it answers something else to {nsid}", self.url);
+        Failure::new(Cause::Unreachable, message)
+    }
+
     fn get(&self, nsid: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
         self.http.get(format!("{}/xrpc/{nsid}", self.url)).query(parameters)
     }
@@ -114,7 +120,13 @@ impl AdminClient {
         };
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
-        let body: Value = answer.json().await.unwrap_or(Value::Null);
+        let body = answer.bytes().await.map_err(unreachable)?;
+        // Procedures may answer nothing; whatever else is no JSON is no server's of this protocol.
+        let json = serde_json::from_slice(&body);
+        if status.is_success() && json.is_err() && !body.is_empty() {
+            return Err(self.is_no_pds(nsid));
+        }
+        let body: Value = json.unwrap_or(Value::Null);
         if status.is_success() {
             return Ok(body);
         }

@@ -54,7 +54,7 @@ enum Verb {
     #[command(subcommand)]
     Relay(relay::RelayVerb),
     /// Ask the server on this machine whether it is alive; exit status 1 if not.
-    Healthcheck,
+    Healthcheck(healthcheck::HealthcheckArguments),
 }
 
 /// Runs the verb that the command line names.
@@ -77,7 +77,7 @@ pub fn run() -> ExitCode {
             Verb::Invite(verb) => invite::run(verb).await,
             Verb::Storage(arguments) => storage::run(arguments).await,
             Verb::Relay(verb) => relay::run(verb).await,
-            Verb::Healthcheck => healthcheck::run().await,
+            Verb::Healthcheck(arguments) => healthcheck::run(arguments).await,
         }
     });
     match outcome {

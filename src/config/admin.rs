@@ -1,4 +1,4 @@
-//! The two settings that a command beside a running server needs: its port and the admin password.
+//! The settings that a command beside a running server needs: its address and the admin password.
 
 #![expect(
     clippy::disallowed_methods,
@@ -6,20 +6,34 @@
 )]
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
 
 /// Where a server listens if nothing else is set.
 const DEFAULT_PORT: u16 = 2583;
 
-/// `PDS_PORT`, or the default where it is missing.
+/// Where the server on this machine answers: at `PDS_BIND_ADDRESS`, on loopback if that means all addresses, and `PDS_PORT`, or the
+/// defaults where they are missing.
 ///
 /// # Errors
-/// If it is no port: a server that listens elsewhere would be taken for one that does not answer.
-pub fn port() -> io::Result<u16> {
-    let Some(port) = given("PDS_PORT") else {
-        return Ok(DEFAULT_PORT);
+/// If one is wrong: a server that listens elsewhere would be taken for one that does not answer.
+pub fn address() -> io::Result<SocketAddr> {
+    let address = parsed("PDS_BIND_ADDRESS", "an IP address", Ipv4Addr::UNSPECIFIED.into())?;
+    let port = parsed("PDS_PORT", "a port number from 0 to 65535", DEFAULT_PORT)?;
+    let loopback = match address {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        one => one,
     };
-    port.trim().parse().map_err(|_| {
-        let message = format!("PDS_PORT: must be a port number from 0 to 65535, got {port:?}");
+    Ok(SocketAddr::new(loopback, port))
+}
+
+fn parsed<T: FromStr>(name: &str, wants: &str, default: T) -> io::Result<T> {
+    let Some(text) = given(name) else {
+        return Ok(default);
+    };
+    text.trim().parse().map_err(|_| {
+        let message = format!("{name}: must be {wants}, got {text:?}");
         io::Error::new(io::ErrorKind::InvalidInput, message)
     })
 }

@@ -23,6 +23,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Directory of unfinished uploads; on the same file system.",
     )
     .or_computed("`tempt` in the directory of the blobs"),
+    Setting::new(
+        "PDS_ALLOW_BLOB_STORE_CHANGE",
+        "Start although blobs are kept in another bucket than at the last start, or no longer on the disk or in a bucket: they have been \
+         copied.",
+    )
+    .or("false"),
     Setting::new(S3_BUCKET, "Bucket of the blobs, instead of a directory."),
     Setting::new("PDS_BLOBSTORE_S3_REGION", "Region of the bucket."),
     Setting::new("PDS_BLOBSTORE_S3_ENDPOINT", "Address of the S3-compatible service."),
@@ -50,6 +56,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub struct BlobsConfig {
     /// `PDS_BLOB_UPLOAD_LIMIT`: largest blob, in bytes.
     pub upload_limit: u64,
+    /// `PDS_ALLOW_BLOB_STORE_CHANGE`: start with another kind of store than the last time, whatever blobs there are.
+    pub allow_store_change: bool,
     /// Directory or bucket.
     pub store: BlobStoreConfig,
 }
@@ -90,6 +98,7 @@ pub struct S3Config {
 impl BlobsConfig {
     pub(super) fn read(reader: &mut Reader<'_>, data_directory: &Path) -> Self {
         let upload_limit = reader.number("PDS_BLOB_UPLOAD_LIMIT");
+        let allow_store_change = reader.flag("PDS_ALLOW_BLOB_STORE_CHANGE");
         let given_location = reader.text(DISK_LOCATION);
         let given_temporary = reader.text("PDS_BLOBSTORE_DISK_TMP_LOCATION");
         let s3 = read_s3(reader);
@@ -103,7 +112,11 @@ impl BlobsConfig {
             || disk(data_directory, given_location, given_temporary),
             BlobStoreConfig::S3,
         );
-        Self { upload_limit, store }
+        Self {
+            upload_limit,
+            allow_store_change,
+            store,
+        }
     }
 }
 

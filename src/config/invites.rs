@@ -31,9 +31,15 @@ pub struct InvitesConfig {
 }
 
 impl InvitesConfig {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, dev_mode: Option<bool>) -> Self {
+        let required = reader.flag("PDS_INVITE_REQUIRED");
+        if !required && dev_mode == Some(false) {
+            reader.warn(
+                "PDS_INVITE_REQUIRED is false: anybody may create accounts here, and relays take no more than some (often 100) of a new server",
+            );
+        }
         Self {
-            required: reader.flag("PDS_INVITE_REQUIRED"),
+            required,
             interval: reader.optional_number("PDS_INVITE_INTERVAL").map(Duration::from_millis),
             epoch: reader.number("PDS_INVITE_EPOCH"),
         }

@@ -152,7 +152,7 @@ impl Config {
         let secrets = SecretsConfig::read(&mut reader);
         let storage = StorageConfig::read(&mut reader);
         let identity = IdentityConfig::read(&mut reader, hostname.as_deref());
-        let invites = InvitesConfig::read(&mut reader);
+        let invites = InvitesConfig::read(&mut reader, dev_mode);
         let blobs = BlobsConfig::read(&mut reader, &storage.data_directory);
         let imports = ImportsConfig::read(&mut reader);
         let firehose = FirehoseConfig::read(&mut reader);

@@ -17,6 +17,11 @@ const LOCALHOST: &str = "localhost";
 
 pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("PDS_HOSTNAME", "Public host name, without scheme, port or path.").or(LOCALHOST),
+    Setting::new(
+        "PDS_ALLOW_HOSTNAME_CHANGE",
+        "Start although `PDS_HOSTNAME` differs from that of the last start and there are accounts, whose DID documents lead to the former.",
+    )
+    .or("false"),
     Setting::new("PDS_PORT", "TCP port to listen on (the container image sets 3000).").or("2583"),
     Setting::new("PDS_BIND_ADDRESS", "Address to listen on.").or("0.0.0.0"),
     Setting::new(
@@ -37,6 +42,8 @@ pub(super) const SETTINGS: &[Setting] = &[
 pub struct ServiceConfig {
     /// `PDS_HOSTNAME`: public host name, lower-case, nothing else in it.
     pub hostname: String,
+    /// `PDS_ALLOW_HOSTNAME_CHANGE`: start under another host name than the last time, whatever accounts there are.
+    pub allow_hostname_change: bool,
     /// `PDS_PORT`: TCP port to listen on; 0 lets the system choose.
     pub port: u16,
     /// `PDS_BIND_ADDRESS`: address to listen on.
@@ -57,6 +64,7 @@ impl ServiceConfig {
     /// Nothing if a setting without which there is no service is wrong.
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let hostname = read_hostname(reader);
+        let allow_hostname_change = reader.flag("PDS_ALLOW_HOSTNAME_CHANGE");
         let port = read_port(reader, "PDS_PORT").unwrap_or_default();
         let bind_address = reader.parsed("PDS_BIND_ADDRESS", "an IP address", |text| text.parse().ok());
         let metrics_port = read_port(reader, "PDS_METRICS_PORT");
@@ -80,6 +88,7 @@ impl ServiceConfig {
         Some(Self {
             public_url: public_url(&hostname, port),
             hostname,
+            allow_hostname_change,
             port,
             bind_address: bind_address?,
             metrics_port,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::reader::Reader;
 use super::setting::Setting;
-use crate::store::Checkpoints;
+use crate::store::{BeforeMigration, Checkpoints};
 
 /// Where the reference server keeps what is in our one database: accepted, checked by nobody, without effect.
 const WITHOUT_EFFECT: [&str; 5] = [
@@ -32,8 +32,12 @@ pub(super) const SETTINGS: &[Setting] = &[
         "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT",
         "Leave checkpoints of the database to a replication tool such as Litestream.",
     )
-    .or("false")
-    .not_yet(),
+    .or("false"),
+    Setting::new(
+        "PDS_COPY_BEFORE_MIGRATION",
+        "Copy the database, beside itself, before a new version changes what is in it.",
+    )
+    .or("true"),
     Setting::new(WITHOUT_EFFECT[0], ONE_DATABASE).without_effect(),
     Setting::new(WITHOUT_EFFECT[1], ONE_DATABASE).without_effect(),
     Setting::new(WITHOUT_EFFECT[2], ONE_DATABASE).without_effect(),
@@ -54,6 +58,8 @@ pub struct StorageConfig {
     pub repo_cache_bytes: u64,
     /// `PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT`: who makes checkpoints of the database.
     pub checkpoints: Checkpoints,
+    /// `PDS_COPY_BEFORE_MIGRATION`: whether migrations that touch existing data leave a copy.
+    pub before_migration: BeforeMigration,
 }
 
 impl StorageConfig {
@@ -64,6 +70,11 @@ impl StorageConfig {
             Checkpoints::Others
         } else {
             Checkpoints::Ours
+        };
+        let before_migration = if reader.flag("PDS_COPY_BEFORE_MIGRATION") {
+            BeforeMigration::Copy
+        } else {
+            BeforeMigration::Nothing
         };
         for name in WITHOUT_EFFECT {
             if reader.text(name).is_some() {
@@ -76,6 +87,7 @@ impl StorageConfig {
             data_directory,
             repo_cache_bytes,
             checkpoints,
+            before_migration,
         }
     }
 }

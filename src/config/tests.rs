@@ -78,7 +78,10 @@ fn every_name_of_the_reference_is_known_and_names_are_unique() {
         "LOG_ENABLED",
         "LOG_LEVEL",
         "LOG_SYSTEMS",
+        "PDS_ALLOW_BLOB_STORE_CHANGE",
+        "PDS_ALLOW_HOSTNAME_CHANGE",
         "PDS_BIND_ADDRESS",
+        "PDS_COPY_BEFORE_MIGRATION",
         "PDS_EMAIL_SMTP_HOST",
         "PDS_EMAIL_SMTP_PASSWORD",
         "PDS_EMAIL_SMTP_PORT",
@@ -243,6 +246,7 @@ fn odd_but_harmless_settings_are_warned_about() {
         ("PDS_JWT_SECRET", "short"),
         ("PDS_ADMIN_PASSWORD", "short"),
         ("PDS_HOSTNAME", ""),
+        ("PDS_INVITE_REQUIRED", "false"),
     ] {
         let config = read(&[(name, value)]);
         assert_eq!(config.warnings().len(), 1, "{name}: {:?}", config.warnings());

@@ -31,6 +31,8 @@ const COUNT_EVERY: Duration = Duration::from_mins(10);
 const COUNT_WAITING_EVERY: Duration = Duration::from_secs(15);
 /// How often a bucket of blobs is asked whether it is there.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
+/// How often something is written to a bucket of blobs, and some blobs are looked for.
+const CHECK_BLOBS_EVERY: Duration = Duration::from_mins(30);
 /// How often the disk is looked at, and what did not work is tried again.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// How often accounts whose date has come are deleted, and the remains of deleted ones looked for.
@@ -90,6 +92,9 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
     repeat(app, PROBE_EVERY, "ask the bucket", |app| async move {
         watch::probe(app).await;
         Ok(())
+    });
+    repeat(app, CHECK_BLOBS_EVERY, "check the blob store", |app| async move {
+        watch::check_blobs(app).await.map_err(|error| error.to_string())
     });
     repeat(
         app,

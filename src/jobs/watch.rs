@@ -44,6 +44,12 @@ pub(super) async fn probe(app: Arc<App>) {
     app.blobs.probe(Probe::Always).await;
 }
 
+/// Writes to a bucket of blobs, and looks whether blobs are where they should be.
+pub(super) async fn check_blobs(app: Arc<App>) -> Result<(), StoreError> {
+    app.blobs.probe(Probe::Write).await;
+    app.blobs.look_for_some().await
+}
+
 /// Counts what waits to be done.
 pub(super) async fn count_waiting(app: Arc<App>) -> Result<(), RepoError> {
     let (new, retrying) = app.mail.count_waiting().await?;

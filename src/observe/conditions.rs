@@ -18,6 +18,8 @@ pub enum Condition {
     DatabaseDamaged,
     /// Blobs cannot be read or written.
     BlobStore,
+    /// The bucket of blobs refuses writes.
+    BlobStoreReadOnly,
     /// Mail cannot be sent.
     Mail,
     /// The PLC directory does not answer.
@@ -36,6 +38,7 @@ impl Condition {
         Condition::FsyncFailed,
         Condition::DatabaseDamaged,
         Condition::BlobStore,
+        Condition::BlobStoreReadOnly,
         Condition::Mail,
         Condition::Plc,
         Condition::AppView,
@@ -50,6 +53,7 @@ impl Condition {
             Condition::FsyncFailed => "fsync_failed",
             Condition::DatabaseDamaged => "database_damaged",
             Condition::BlobStore => "blob_store",
+            Condition::BlobStoreReadOnly => "blob_store_read_only",
             Condition::Mail => "mail",
             Condition::Plc => "plc",
             Condition::AppView => "appview",

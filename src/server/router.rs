@@ -28,17 +28,21 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 /// rules. Pages must not have a fallback.
 pub fn build<S: Application>(app: Arc<S>, methods: &'static [Method<S>], pages: Router, ids: RequestIds) -> Router {
     let dispatcher = Arc::new(Dispatcher::new(app.clone(), methods));
+    let methods_of_xrpc = dispatch::<S>.with_state(dispatcher);
     let api = Router::new()
         .route("/", get(routes::root))
         .route("/robots.txt", get(routes::robots))
         .route("/livez", get(routes::livez))
         .route("/readyz", get(routes::readyz::<S>))
         .route("/tls-check", get(routes::tls_check::<S>))
-        .route("/xrpc/_health", get(routes::health::<S>))
+        .route(
+            "/xrpc/_health",
+            get(routes::health::<S>).fallback_service(methods_of_xrpc.clone()),
+        )
         .route("/.well-known/did.json", get(routes::did_document::<S>))
         .route("/.well-known/atproto-did", get(routes::atproto_did::<S>))
         .with_state(app.clone())
-        .fallback_service(dispatch::<S>.with_state(dispatcher))
+        .fallback_service(methods_of_xrpc)
         .layer(CatchPanicLayer::custom(panic::answer))
         .layer(from_fn(cors::open));
     let pages = pages

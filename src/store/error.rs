@@ -49,6 +49,17 @@ pub enum StoreError {
         /// Newest version that this binary knows.
         known: i64,
     },
+    /// There is no room for the copy that is made before existing data is migrated.
+    #[error(
+        "before the database is brought to the schema of this version it is copied, and there is too little room: {free_mib} MiB are \
+         free, {needed_mib} MiB needed. Make the disk larger, or, if you have a copy elsewhere, set PDS_COPY_BEFORE_MIGRATION=false"
+    )]
+    NoRoomForCopy {
+        /// Free on the disk, in MiB.
+        free_mib: u64,
+        /// What the copy needs, in MiB.
+        needed_mib: u64,
+    },
     /// The SQLite library is one with a known corruption bug.
     #[error("SQLite {found} is too old, 3.51.3 or newer is needed (older ones can corrupt a write-ahead log)")]
     OldSqlite {

@@ -6,10 +6,24 @@ use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::StoreError;
 
-struct Migration {
+pub(super) struct Migration {
     version: i64,
     name: &'static str,
     sql: &'static str,
+}
+
+impl Migration {
+    /// Whether it does more than make new tables and indexes.
+    pub(super) fn touches_data(&self) -> bool {
+        let without_comment = |line: &'static str| line.split_once("--").map_or(line, |(statement, _)| statement);
+        let without_comments: Vec<&str> = self.sql.lines().map(without_comment).collect();
+        let statements = without_comments.join("\n");
+        let mut statements = statements
+            .split(';')
+            .map(str::trim)
+            .filter(|statement| !statement.is_empty());
+        statements.any(|statement| statement.split_whitespace().next() != Some("CREATE"))
+    }
 }
 
 const MIGRATIONS: &[Migration] = &[
@@ -78,6 +92,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "crawl_request",
         sql: include_str!("../../migrations/sqlite/0018_crawl_request.sql"),
     },
+    Migration {
+        version: 23,
+        name: "remembered_setting",
+        sql: include_str!("../../migrations/sqlite/0023_remembered_setting.sql"),
+    },
 ];
 
 /// Whether the schema is older than this binary's.
@@ -88,8 +107,11 @@ pub(super) async fn are_due(connection: &mut SqliteConnection) -> Result<bool, S
     Ok(usize::try_from(row.try_get::<i64, _>(0)?).is_ok_and(|applied| applied < MIGRATIONS.len()))
 }
 
-/// Brings the schema up to this binary's version; refuses one that is newer.
-pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+/// The versions of the migrations that the database has seen.
+///
+/// # Errors
+/// If one is newer than this binary's, or the database cannot be read.
+pub(super) async fn applied(connection: &mut SqliteConnection) -> Result<BTreeSet<i64>, StoreError> {
     sqlx::query(
         "CREATE TABLE IF NOT EXISTS schema_migration (version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL)",
     )
@@ -107,11 +129,20 @@ pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreEr
     if found > known {
         return Err(StoreError::NewerSchema { found, known });
     }
-    // Not just the newer ones: a number may have been given out before one below it was ready.
-    for migration in MIGRATIONS
+    Ok(applied)
+}
+
+/// The migrations that are not applied. Not just the newer ones: a number may have been given out before one below it was ready.
+pub(super) fn due(applied: &BTreeSet<i64>) -> Vec<&'static Migration> {
+    let due = MIGRATIONS
         .iter()
-        .filter(|migration| !applied.contains(&migration.version))
-    {
+        .filter(|migration| !applied.contains(&migration.version));
+    due.collect()
+}
+
+/// Brings the schema up to this binary's version.
+pub(super) async fn run(connection: &mut SqliteConnection, due: &[&Migration]) -> Result<(), StoreError> {
+    for migration in due {
         let mut transaction = connection.begin().await?;
         sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO schema_migration (version, name) VALUES ($1, $2)")
@@ -127,4 +158,17 @@ pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), StoreEr
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_that_touch_data_are_told_from_those_that_add_tables() {
+        let touching = MIGRATIONS.iter().filter(|migration| migration.touches_data());
+        let versions: Vec<i64> = touching.map(|migration| migration.version).collect();
+        assert!(versions.starts_with(&[1, 3, 5, 16]), "{versions:?}");
+        assert!(!versions.contains(&18) && !versions.contains(&23), "{versions:?}");
+    }
 }

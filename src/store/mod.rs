@@ -12,9 +12,11 @@ mod inspect;
 mod leave;
 mod lock;
 mod look_up;
+mod migration_copy;
 mod migrations;
 mod open;
 mod queue;
+mod remembered;
 mod sequence;
 mod skeleton_rows;
 mod snapshot;
@@ -73,6 +75,15 @@ pub enum Checkpoints {
     Others,
 }
 
+/// What happens before a migration that touches existing data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeforeMigration {
+    /// The database is copied.
+    Copy,
+    /// Nothing: somebody else has a copy (`PDS_COPY_BEFORE_MIGRATION=false`).
+    Nothing,
+}
+
 /// Where the database lives and how it is opened.
 #[derive(Clone, Debug)]
 pub struct StoreSettings {
@@ -80,6 +91,8 @@ pub struct StoreSettings {
     pub data_directory: PathBuf,
     /// Who makes checkpoints.
     pub checkpoints: Checkpoints,
+    /// Whether migrations that touch existing data leave a copy.
+    pub before_migration: BeforeMigration,
 }
 
 /// An open database whose writer does not run yet, so that the sequencer can read where its log ends.

@@ -12,14 +12,14 @@ use super::lock::DirectoryLock;
 use super::look_up::LookUps;
 use super::snapshot::Snapshots;
 use super::writer::Connections;
-use super::{Checkpoints, Database, StoreError, StoreSettings, migrations};
+use super::{BeforeMigration, Checkpoints, Database, StoreError, StoreSettings, migration_copy, migrations};
 
 /// Name of the database in the data directory.
 pub(super) const DATABASE_FILE: &str = "pds.sqlite";
 /// Its write-ahead log.
 pub(super) const LOG_FILE: &str = "pds.sqlite-wal";
 /// Directory for temporary files in the data directory, emptied at start.
-const TEMPORARY_DIRECTORY: &str = "tmp";
+pub(super) const TEMPORARY_DIRECTORY: &str = "tmp";
 /// What the reference server leaves in its data directory.
 const REFERENCE_FILES: [&str; 3] = ["account.sqlite", "sequencer.sqlite", "actors"];
 /// The first release without a corruption bug of the write-ahead log.
@@ -53,7 +53,7 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
     };
     let mut changes = SqliteConnection::connect_with(&changes_options(&path, checkpoint_pages)).await?;
     assert_version(&mut changes).await?;
-    migrations::run(&mut changes).await?;
+    migrate(&mut changes, settings).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .min_connections(1)
@@ -80,6 +80,18 @@ pub(super) async fn open(settings: &StoreSettings) -> Result<Database, StoreErro
         data_directory: directory.clone(),
         checkpoints: settings.checkpoints,
     })
+}
+
+async fn migrate(connection: &mut SqliteConnection, settings: &StoreSettings) -> Result<(), StoreError> {
+    let applied = migrations::applied(connection).await?;
+    let due = migrations::due(&applied);
+    if let Some(version) = applied.last()
+        && settings.before_migration == BeforeMigration::Copy
+        && due.iter().any(|migration| migration.touches_data())
+    {
+        migration_copy::make(connection, &settings.data_directory, *version).await?;
+    }
+    migrations::run(connection, &due).await
 }
 
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
@@ -129,7 +141,7 @@ fn prepare(directory: &Path) -> Result<(), StoreError> {
 
 /// Makes the file of a new database, for nobody else to read: password hashes and addresses are in it. SQLite gives the same permissions to
 /// the files that it puts beside it.
-fn create_private(database: &Path) -> Result<(), StoreError> {
+pub(super) fn create_private(database: &Path) -> Result<(), StoreError> {
     std::fs::OpenOptions::new()
         .append(true)
         .create(true)

@@ -9,7 +9,7 @@ use atproto_repo::frame::EventBody;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::open::DATABASE_FILE;
-use super::{Checkpoints, Database, Sequence, SequencedEvent, Store, StoreSettings};
+use super::{BeforeMigration, Checkpoints, Database, Sequence, SequencedEvent, Store, StoreSettings};
 
 /// A store and what was published through it.
 pub(crate) struct TestStore {
@@ -28,6 +28,7 @@ impl TestStore {
         let settings = StoreSettings {
             data_directory: directory.path().to_owned(),
             checkpoints,
+            before_migration: BeforeMigration::Copy,
         };
         let database = Database::open(&settings).await.unwrap();
         let published = Arc::new(Mutex::new(Vec::new()));

@@ -1,8 +1,11 @@
 //! Blobs in an S3-compatible bucket: the reference's keys, and what happens while the bucket is away (catalogue F18).
 
+use axum::Router;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::doctor::{doctor, verdicts};
 use crate::harness::{S3, http_get};
 use crate::{Account, Answer, TestApp};
 
@@ -85,6 +88,8 @@ async fn blobs_live_in_the_bucket_under_the_keys_of_the_reference() {
         assert!(download(&alice, &cid(&blob)).await.bytes() == bytes, "{rkey}");
         cids.push(cid(&blob));
     }
+    let found = verdicts(&doctor(&["--json"], app.settings()));
+    assert!(found.contains(&("blob store".to_owned(), "ok".to_owned())), "{found:?}");
     let params = [("did", alice.did.as_str()), ("cid", cids[1].as_str())];
     let range = app
         .api
@@ -173,4 +178,40 @@ async fn a_bucket_that_never_answers_costs_bounded_time() {
     upload(&alice, vec![1; LARGE]).await.refused(504, "UpstreamTimeout");
     assert_eq!(reasons(&app).await, ["blob_store"]);
     app.stop().await;
+}
+
+/// A bucket that may be read and not written; nothing is in it.
+async fn read_only_bucket() -> String {
+    let answer = |method: Method| async move {
+        let (status, code) = match method {
+            Method::GET | Method::HEAD => (StatusCode::NOT_FOUND, "NoSuchKey"),
+            _ => (StatusCode::FORBIDDEN, "AccessDenied"),
+        };
+        (status, format!("<Error><Code>{code}</Code></Error>"))
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_may_not_be_written_is_noticed_before_anybody_uploads() {
+    let app = start(&read_only_bucket().await, &[]).await;
+    becomes(&app, &["blob_store_read_only"]).await;
+    let alice = app.account("alice").await;
+    upload(&alice, b"refused".to_vec())
+        .await
+        .refused(502, "UpstreamFailure");
+    // That reading works says nothing about writing.
+    download(&alice, "bafkreihwsnuregceqh263vgdathcprnbvatyat6h6mu7ipjhhodcdbyhoy")
+        .await
+        .refused(400, "InvalidRequest");
+    assert_eq!(reasons(&app).await, ["blob_store_read_only"]);
+    let told = doctor(&["--json"], app.settings());
+    let found = verdicts(&told);
+    assert!(
+        found.contains(&("blob store".to_owned(), "failed".to_owned())),
+        "{found:?}"
+    );
 }

@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::TestApp;
 use crate::harness::{ADMIN_PASSWORD, SmtpSink, TestRelay};
 
-fn doctor(arguments: &[&str], environment: &BTreeMap<String, String>) -> Output {
+pub(crate) fn doctor(arguments: &[&str], environment: &BTreeMap<String, String>) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pds"));
     command.arg("doctor").args(arguments).env_clear().envs(environment);
     command.output().unwrap()
 }
 
 /// Check and verdict of each finding.
-fn verdicts(output: &Output) -> Vec<(String, String)> {
+pub(crate) fn verdicts(output: &Output) -> Vec<(String, String)> {
     let findings: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
     findings
@@ -83,7 +85,7 @@ async fn what_a_server_stands_on_is_looked_at_too() {
         let of_check = found.iter().filter(|(name, _)| name == check);
         of_check.map(|(_, verdict)| verdict.as_str()).collect()
     };
-    for check in ["disk", "alive", "firehose", "PLC directory", "mail"] {
+    for check in ["disk", "alive", "firehose", "PLC directory", "mail", "clock"] {
         assert_eq!(verdict_of(check), ["ok"], "{check} in {found:?}");
     }
     // Nobody has a name in `test`.
@@ -99,4 +101,47 @@ async fn what_a_server_stands_on_is_looked_at_too() {
     for check in ["disk", "mail"] {
         assert!(found.contains(&(check.to_owned(), "failed".to_owned())), "{found:?}");
     }
+}
+
+/// Passes connections on to `target`, and breaks off those that ask for the firehose.
+async fn proxy_without_web_sockets(target: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&target).await.unwrap();
+            tokio::spawn(async move {
+                let (mut sent, mut answered) = ([0; 4096], [0; 4096]);
+                loop {
+                    tokio::select! {
+                        Ok(bytes @ 1..) = client.read(&mut sent) => {
+                            if String::from_utf8_lossy(&sent[..bytes]).contains("subscribeRepos") {
+                                return;
+                            }
+                            server.write_all(&sent[..bytes]).await.unwrap();
+                        }
+                        Ok(bytes @ 1..) = server.read(&mut answered) => client.write_all(&answered[..bytes]).await.unwrap(),
+                        else => return,
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_breaks_is_a_finding_like_others() {
+    let app = TestApp::start().await;
+    let url = proxy_without_web_sockets(app.api.address()).await;
+    let output = doctor(&["--url", &url], &with_password(ADMIN_PASSWORD));
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let failed: Vec<_> = text.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert!(
+        failed.len() == 1 && failed[0].starts_with("FAILED\tfirehose\t"),
+        "{text}"
+    );
+    assert!(text.contains("ok\tadmin password\t"), "{text}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 of 8 checks failed"));
 }

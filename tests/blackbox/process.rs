@@ -15,7 +15,7 @@ use crate::firehose::StreamVerifier;
 use crate::harness::{Dice, Ended, Process, Writer};
 
 /// Starts a server that must refuse to run; its error must be clear without a backtrace.
-async fn refused_start(settings: &BTreeMap<String, String>) -> String {
+pub(crate) async fn refused_start(settings: &BTreeMap<String, String>) -> String {
     let ended: Ended = Process::start(&[], settings)
         .listening()
         .await

@@ -15,7 +15,9 @@ pub(super) async fn list(context: &Context) -> Outcome {
         let page = client
             .query("com.atproto.sync.listRepos", &[("limit", PAGE), ("cursor", &cursor)])
             .await?;
-        for repo in page["repos"].as_array().into_iter().flatten() {
+        let repos = page["repos"].as_array();
+        let repos = repos.ok_or_else(|| client.is_no_pds("com.atproto.sync.listRepos"))?;
+        for repo in repos {
             let did = repo["did"].as_str().unwrap_or_default();
             let account = client.account(did).await?;
             let json = json!({

@@ -1,12 +1,17 @@
 //! What a server stands on: its disk, its public name, and the services that it calls.
 
-use reqwest::StatusCode;
+use std::time::{Duration, UNIX_EPOCH};
 
-use super::Finding;
+use reqwest::{Response, StatusCode, header};
+
 use super::server::{client, firehose};
-use crate::app::mail_settings;
+use super::{Finding, Findings};
+use crate::app::{blob_settings, mail_settings};
+use crate::blob::try_out;
 use crate::causes::in_one_line;
-use crate::config::Config;
+use crate::cli::Outcome;
+use crate::clock::{Clock as _, SystemClock};
+use crate::config::{BlobStoreConfig, Config};
 use crate::crawl::Relay;
 use crate::mail::check::try_login;
 use crate::observe::Disk;
@@ -14,11 +19,28 @@ use crate::observe::Disk;
 const DNS_ADVICE: &str = "Make A or AAAA records for the host name and, with * in front, for handles, to the address of your proxy; on TLS errors wait \
                           for the certificate, which must hold both names.";
 const WAY_OUT: &str = "Does this machine reach the Internet on port 443? A NAT gateway, a firewall or a network policy may be in the way.";
+const BODY_ADVICE: &str = "Something between here and the server refuses large bodies: raise the proxy's limit (nginx: client_max_body_size) to \
+                           PDS_BLOB_UPLOAD_LIMIT at least.";
+const BUCKET_ADVICE: &str =
+    "The access key needs the rights to put, get and delete objects in this bucket; PDS_BLOBSTORE_S3_* name both.";
+const CLOCK_ADVICE: &str = "Tokens, codes and events carry the time: let the machine's clock be set by NTP.";
+/// More than proxies let through that nobody told of uploads.
+const LARGE_BODY: usize = 2 << 20;
+/// A clock may differ by this much from another's.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+
+/// Settings that fit together badly, and secrets that are easily guessed.
+pub(super) fn look_at_settings(config: &Config, findings: &mut Findings) -> Outcome {
+    for warning in config.warnings() {
+        findings.add(Finding::note("settings", warning, ""))?;
+    }
+    Ok(())
+}
 
 /// The disk under the data directory.
-pub(super) fn look_at_disk(config: &Config, findings: &mut Vec<Finding>) {
+pub(super) fn look_at_disk(config: &Config, findings: &mut Findings) -> Outcome {
     let directory = &config.storage.data_directory;
-    findings.push(match Disk::of(directory) {
+    findings.add(match Disk::of(directory) {
         Err(error) => Finding::failed(
             "disk",
             format!("{}: {error}", directory.display()),
@@ -34,7 +56,26 @@ pub(super) fn look_at_disk(config: &Config, findings: &mut Vec<Finding>) {
             ),
             None => Finding::ok("disk", room(disk)),
         },
-    });
+    })
+}
+
+/// The bucket of the blobs, if there is one.
+pub(super) async fn look_at_blob_store(config: &Config, findings: &mut Findings) -> Outcome {
+    let BlobStoreConfig::S3(s3) = &config.blobs.store else {
+        return Ok(());
+    };
+    let name = &s3.bucket;
+    findings.add(match try_out(&blob_settings(config)).await {
+        Ok(()) => Finding::ok(
+            "blob store",
+            format!("bucket {name}: an object was written, read and removed"),
+        ),
+        Err(error) => Finding::failed(
+            "blob store",
+            format!("bucket {name}: {}", in_one_line(&error)),
+            BUCKET_ADVICE,
+        ),
+    })
 }
 
 fn room(disk: Disk) -> String {
@@ -42,49 +83,76 @@ fn room(disk: Disk) -> String {
 }
 
 /// Whether clients and relays reach this server by its name, and handles by theirs.
-pub(super) async fn look_at_public_name(config: &Config, findings: &mut Vec<Finding>) -> reqwest::Result<()> {
+pub(super) async fn look_at_public_name(config: &Config, findings: &mut Findings) -> Outcome {
     let url = &config.service.public_url;
     let http = client()?;
     match http.get(format!("{url}/xrpc/_health")).send().await {
         Ok(answer) if answer.status() == StatusCode::OK => {
-            findings.push(Finding::ok("public name", format!("{url} leads to a server")));
-            findings.push(firehose(&http, url).await?);
+            findings.add(Finding::ok("public name", format!("{url} leads to a server")))?;
+            findings.add(firehose(&http, url).await)?;
+            findings.add(large_body(&http, url).await)?;
         }
-        Ok(answer) => findings.push(Finding::failed(
-            "public name",
-            format!("{url} answers {}", answer.status()),
-            DNS_ADVICE,
-        )),
-        Err(error) => findings.push(Finding::failed("public name", in_one_line(&error), DNS_ADVICE)),
+        Ok(answer) => {
+            let found = format!("{url} answers {}", answer.status());
+            findings.add(Finding::failed("public name", found, DNS_ADVICE))?;
+        }
+        Err(error) => findings.add(Finding::failed("public name", in_one_line(&error), DNS_ADVICE))?,
     }
     if url.starts_with("https://") {
         for domain in &config.identity.service_handle_domains {
-            let host = format!("doctor{domain}");
-            let asked = http.get(format!("https://{host}/.well-known/atproto-did")).send();
-            findings.push(match asked.await {
-                Ok(answer) if [StatusCode::OK, StatusCode::NOT_FOUND].contains(&answer.status()) => {
-                    Finding::ok("handles", format!("{host} is reached"))
-                }
-                Ok(answer) => Finding::failed("handles", format!("{host} answers {}", answer.status()), DNS_ADVICE),
-                Err(error) => Finding::failed("handles", in_one_line(&error), DNS_ADVICE),
-            });
+            findings.add(handles(&http, domain).await)?;
         }
     }
     Ok(())
 }
 
+/// Whether host names of handles lead here.
+async fn handles(http: &reqwest::Client, domain: &str) -> Finding {
+    let host = format!("doctor{domain}");
+    let asked = http.get(format!("https://{host}/.well-known/atproto-did")).send();
+    match asked.await {
+        Ok(answer) if [StatusCode::OK, StatusCode::NOT_FOUND].contains(&answer.status()) => {
+            Finding::ok("handles", format!("{host} is reached"))
+        }
+        Ok(answer) => Finding::failed("handles", format!("{host} answers {}", answer.status()), DNS_ADVICE),
+        Err(error) => Finding::failed("handles", in_one_line(&error), DNS_ADVICE),
+    }
+}
+
+/// Whether an upload gets as far as the server: that refuses it because nobody is logged in.
+async fn large_body(http: &reqwest::Client, url: &str) -> Finding {
+    let upload = http.post(format!("{url}/xrpc/com.atproto.repo.uploadBlob"));
+    match upload.body(vec![0; LARGE_BODY]).send().await {
+        Ok(answer) if answer.status() == StatusCode::UNAUTHORIZED => {
+            Finding::ok("uploads", format!("{} MiB get through", LARGE_BODY >> 20))
+        }
+        Ok(answer) => Finding::failed("uploads", format!("it answers {}", answer.status()), BODY_ADVICE),
+        Err(error) => Finding::failed("uploads", in_one_line(&error), BODY_ADVICE),
+    }
+}
+
 /// The services of others. Nothing is changed there, and no mail is sent.
-pub(super) async fn look_at_services(config: &Config, findings: &mut Vec<Finding>) -> super::Outcome {
+pub(super) async fn look_at_services(config: &Config, findings: &mut Findings) -> Outcome {
     let http = client()?;
     let plc = format!("{}/_health", config.identity.plc_url);
-    findings.push(reached(&http, "PLC directory", &plc).await);
+    let answer = http.get(&plc).send().await;
+    let clock = answer.as_ref().ok().and_then(clock);
+    findings.add(reached("PLC directory", &plc, answer))?;
+    if let Some(clock) = clock {
+        findings.add(clock)?;
+    }
     if let Some(appview) = &config.appview.service {
         let health = format!("{}/xrpc/_health", appview.url);
-        findings.push(reached(&http, "AppView", &health).await);
+        findings.add(reached("AppView", &health, http.get(&health).send().await))?;
     }
+    look_at_relays(config, findings).await?;
+    look_at_mail(config, findings).await
+}
+
+async fn look_at_relays(config: &Config, findings: &mut Findings) -> Outcome {
     for relay in Relay::all(&config.crawlers.relays)? {
         let status = relay.host_status(&config.service.hostname).await;
-        findings.push(match status {
+        findings.add(match status {
             Ok(Some(_)) => Finding::ok("relay", format!("{} knows this server", relay.url())),
             Ok(None) => Finding::note(
                 "relay",
@@ -92,9 +160,13 @@ pub(super) async fn look_at_services(config: &Config, findings: &mut Vec<Finding
                 "It is asked at every start of the server; `pds relay status` says more.",
             ),
             Err(error) => Finding::failed("relay", format!("{}: {error}", relay.url()), WAY_OUT),
-        });
+        })?;
     }
-    findings.push(match mail_settings(config)?.users {
+    Ok(())
+}
+
+async fn look_at_mail(config: &Config, findings: &mut Findings) -> Outcome {
+    findings.add(match mail_settings(config)?.users {
         None => Finding::note(
             "mail",
             "no mail server is set",
@@ -108,17 +180,30 @@ pub(super) async fn look_at_services(config: &Config, findings: &mut Vec<Finding
                 "`pds email test you@example.com` goes on from there.",
             ),
         },
-    });
-    Ok(())
+    })
 }
 
 /// Whatever it answers, it is there.
-async fn reached(http: &reqwest::Client, check: &'static str, url: &str) -> Finding {
-    match http.get(url).send().await {
+fn reached(check: &'static str, url: &str, answer: reqwest::Result<Response>) -> Finding {
+    match answer {
         Ok(answer) if answer.status().is_server_error() => {
             Finding::failed(check, format!("{url} answers {}", answer.status()), WAY_OUT)
         }
         Ok(_) => Finding::ok(check, url),
         Err(error) => Finding::failed(check, in_one_line(&error), WAY_OUT),
     }
+}
+
+/// Compares this machine's clock with that of a service, if it tells the time.
+fn clock(answer: &Response) -> Option<Finding> {
+    let theirs = httpdate::parse_http_date(answer.headers().get(header::DATE)?.to_str().ok()?).ok()?;
+    let theirs = theirs.duration_since(UNIX_EPOCH).ok()?;
+    let ours = Duration::from_micros(SystemClock.now_micros().unsigned_abs());
+    let difference = ours.abs_diff(theirs);
+    let found = format!("{} s between it and that of {}", difference.as_secs(), answer.url());
+    Some(if difference <= CLOCK_TOLERANCE {
+        Finding::ok("clock", found)
+    } else {
+        Finding::failed("clock", found, CLOCK_ADVICE)
+    })
 }

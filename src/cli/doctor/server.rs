@@ -5,8 +5,9 @@ use std::time::Duration;
 use reqwest::{StatusCode, header};
 use serde_json::Value;
 
-use super::Finding;
+use super::{Finding, Findings};
 use crate::causes::in_one_line;
+use crate::cli::Outcome;
 use crate::clock::{Clock as _, SystemClock};
 use crate::outbound::client_builder;
 
@@ -17,6 +18,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A handle that nobody has, and that nobody may take.
 const NOBODY: &str = "xn--doctor";
 const PROXY_ADVICE: &str = "Something between here and the server answers in its place, or changes what is asked: look at the proxy's configuration.";
+const HOST_ADVICE: &str = "The Host header does not reach the server as it was sent: handles will be invalid.";
 
 /// A client that follows no redirect and knows no proxy.
 pub(super) fn client() -> reqwest::Result<reqwest::Client> {
@@ -38,35 +40,44 @@ pub(super) async fn wait_for(url: &str, patience: Duration) -> reqwest::Result<(
 }
 
 /// Asks the server at `url`, without `/` at the end, for what a client, a relay and an admin need of it.
-pub(super) async fn look_at(url: &str, password: Option<&str>, findings: &mut Vec<Finding>) -> reqwest::Result<()> {
+pub(super) async fn look_at(url: &str, password: Option<&str>, findings: &mut Findings) -> Outcome {
     let http = client()?;
     if let Err(error) = http.get(format!("{url}/livez")).send().await {
         let advice = "Does it run? Its log says why not. Is this its address?";
-        findings.push(Finding::failed("alive", in_one_line(&error), advice));
-        return Ok(());
+        return findings.add(Finding::failed("alive", in_one_line(&error), advice));
     }
-    findings.push(Finding::ok("alive", url));
-    findings.push(readiness(&http, url).await?);
-    findings.push(version(&http, url).await?);
-    let described = json(&http, &format!("{url}/xrpc/com.atproto.server.describeServer"), None).await?;
-    let (did, domain) = (&described["did"], &described["availableUserDomains"][0]);
-    let (Some(did), Some(domain)) = (did.as_str(), domain.as_str()) else {
-        findings.push(Finding::failed("describeServer", described.to_string(), PROXY_ADVICE));
-        return Ok(());
-    };
-    findings.push(Finding::ok(
-        "describeServer",
-        format!("{did}, handles end with {domain}"),
-    ));
-    if let Some(hostname) = did.strip_prefix("did:web:") {
-        findings.push(did_document(&http, url, did, hostname).await?);
-    }
-    findings.push(handle_host(&http, url, domain).await?);
-    findings.push(firehose(&http, url).await?);
+    findings.add(Finding::ok("alive", url))?;
+    let found = readiness(&http, url).await;
+    findings.add(Finding::of("ready", found, PROXY_ADVICE))?;
+    let found = version(&http, url).await;
+    findings.add(Finding::of("version", found, PROXY_ADVICE))?;
+    look_at_names(&http, url, findings).await?;
+    findings.add(firehose(&http, url).await)?;
     if let Some(password) = password {
-        findings.push(admin(&http, url, password).await?);
+        let found = admin(&http, url, password).await;
+        findings.add(Finding::of("admin password", found, PROXY_ADVICE))?;
     }
     Ok(())
+}
+
+/// Whether the server says who it is, and answers to its names.
+async fn look_at_names(http: &reqwest::Client, url: &str, findings: &mut Findings) -> Outcome {
+    let described = match json(http, &format!("{url}/xrpc/com.atproto.server.describeServer"), None).await {
+        Ok(described) => described,
+        Err(error) => return findings.add(Finding::failed("describeServer", in_one_line(&error), PROXY_ADVICE)),
+    };
+    let (did, domain) = (&described["did"], &described["availableUserDomains"][0]);
+    let (Some(did), Some(domain)) = (did.as_str(), domain.as_str()) else {
+        return findings.add(Finding::failed("describeServer", described.to_string(), PROXY_ADVICE));
+    };
+    let found = format!("{did}, handles end with {domain}");
+    findings.add(Finding::ok("describeServer", found))?;
+    if let Some(hostname) = did.strip_prefix("did:web:") {
+        let found = did_document(http, url, did, hostname).await;
+        findings.add(Finding::of("DID document", found, PROXY_ADVICE))?;
+    }
+    let found = handle_host(http, url, domain).await;
+    findings.add(Finding::of("handle host", found, HOST_ADVICE))
 }
 
 async fn readiness(http: &reqwest::Client, url: &str) -> reqwest::Result<Finding> {
@@ -113,26 +124,26 @@ async fn handle_host(http: &reqwest::Client, url: &str, domain: &str) -> reqwest
     Ok(if statuses == [StatusCode::NOT_FOUND; 2] {
         Finding::ok("handle host", found)
     } else {
-        let advice = "The Host header does not reach the server as it was sent: handles will be invalid.";
-        Finding::failed("handle host", found, advice)
+        Finding::failed("handle host", found, HOST_ADVICE)
     })
 }
 
 /// Relays follow the server by WebSocket (RFC 6455).
-pub(super) async fn firehose(http: &reqwest::Client, url: &str) -> reqwest::Result<Finding> {
+pub(super) async fn firehose(http: &reqwest::Client, url: &str) -> Finding {
     let request = http
         .get(format!("{url}/xrpc/com.atproto.sync.subscribeRepos"))
         .header(header::CONNECTION, "Upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_VERSION, "13")
         .header(header::SEC_WEBSOCKET_KEY, "ZG9jdG9yIGRvY3RvciBkbw==");
-    let status = request.send().await?.status();
-    Ok(if status == StatusCode::SWITCHING_PROTOCOLS {
-        Finding::ok("firehose", "a WebSocket opens")
-    } else {
-        let advice = "The proxy does not pass WebSockets, so no relay can follow: docs/runbook.md#pdsnosubscriber.";
-        Finding::failed("firehose", format!("it answers {status}"), advice)
-    })
+    let advice = "The proxy does not pass WebSockets, so no relay can follow: docs/runbook.md#pdsnosubscriber.";
+    match request.send().await {
+        Ok(answer) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Finding::ok("firehose", "a WebSocket opens")
+        }
+        Ok(answer) => Finding::failed("firehose", format!("it answers {}", answer.status()), advice),
+        Err(error) => Finding::failed("firehose", in_one_line(&error), advice),
+    }
 }
 
 async fn admin(http: &reqwest::Client, url: &str, password: &str) -> reqwest::Result<Finding> {

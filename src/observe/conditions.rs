@@ -32,7 +32,7 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Condition; 9] = [
+    pub const ALL: [Condition; 10] = [
         Condition::DiskFull,
         Condition::ReadOnly,
         Condition::FsyncFailed,

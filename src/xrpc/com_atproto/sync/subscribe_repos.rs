@@ -27,6 +27,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A subscriber that was told to go has so long to read what is on its way to it.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same while the server stops.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A subscriber from whom nothing has come so long after a ping is gone.
 const PONG_TIMEOUT: Duration = Duration::from_secs(75);
 /// What a subscriber may send: pongs and a close frame; anything else is ignored up to this size.
@@ -145,8 +147,7 @@ impl Connection {
                 }
                 () = self.stop.cancelled() => {
                     self.ending.0 = "shutdown";
-                    let close = CloseFrame { code: CLOSE_GOING_AWAY, reason: "server restarts".into() };
-                    return send(&mut self.socket, Message::Close(Some(close))).await;
+                    return close(&mut self.socket, CLOSE_GOING_AWAY, "server restarts", LEAVE_TIMEOUT).await;
                 }
             }
         }
@@ -186,14 +187,18 @@ async fn in_time(taken: impl Future<Output = Result<(), axum::Error>>) -> Result
 /// Sends an error frame and closes with the error's name as reason.
 async fn refuse(socket: &mut WebSocket, error: &str, message: &str) -> Result<(), Gone> {
     send(socket, Message::Binary(error_frame(error, message).into())).await?;
-    let close = CloseFrame {
-        code: CLOSE_POLICY,
-        reason: error.to_owned().into(),
+    close(socket, CLOSE_POLICY, error, CLOSE_TIMEOUT).await
+}
+
+/// Sends a close frame and waits for the subscriber's. If the connection were closed at once, a pong on its way here would be answered with a
+/// reset, and the subscriber would lose what it has not read yet, the close frame above all.
+async fn close(socket: &mut WebSocket, code: u16, reason: &str, patience: Duration) -> Result<(), Gone> {
+    let frame = CloseFrame {
+        code,
+        reason: reason.to_owned().into(),
     };
-    send(socket, Message::Close(Some(close))).await?;
-    // If the connection were closed at once, a pong on its way here would be answered with a reset, and the subscriber would lose what it
-    // has not read yet, this error above all.
+    send(socket, Message::Close(Some(frame))).await?;
     let until_closed = async { while let Some(Ok(_)) = socket.recv().await {} };
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, until_closed).await;
+    let _ = tokio::time::timeout(patience, until_closed).await;
     Ok(())
 }

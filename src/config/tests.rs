@@ -114,6 +114,7 @@ fn defaults_are_those_of_the_reference() {
     assert_eq!(config.firehose.max_subscription_buffer, 500);
     assert_eq!(config.blobs.upload_limit, 100 << 20);
     assert_eq!(config.branding.service_name, "pds.example.com PDS");
+    assert!(config.limits.enabled);
     // Unlike the reference, which says nothing unless asked to.
     assert!(config.log.enabled && config.log.level == LogLevel::Info);
     assert!(config.not_in_use_yet().is_empty() && config.warnings().is_empty() && config.unknown().is_empty());

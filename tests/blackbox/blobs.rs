@@ -57,7 +57,7 @@ fn chunked(bytes: usize) -> Body {
 }
 
 /// All files below the directory of the blobs.
-fn files(app: &TestApp) -> Vec<PathBuf> {
+pub(crate) fn files(app: &TestApp) -> Vec<PathBuf> {
     fn below(directory: &Path) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         entries

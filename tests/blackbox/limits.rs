@@ -1,10 +1,12 @@
 //! Rate limits: how often strangers and accounts may ask (catalogue K2, K5, A16).
 
+use std::time::Duration;
+
 use reqwest::RequestBuilder;
 use serde_json::json;
 
 use crate::harness::{ADMIN_PASSWORD, password};
-use crate::{Answer, TestApp, create_write};
+use crate::{Account, Answer, TestApp, create_write};
 
 const CREATE_SESSION: &str = "com.atproto.server.createSession";
 const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
@@ -127,6 +129,89 @@ async fn the_administrator_is_never_shut_out() {
     let right = Answer::to(ask(ADMIN_PASSWORD)).await.unwrap();
     assert!(!right.headers.contains_key("ratelimit-limit"));
     right.ok();
+}
+
+#[tokio::test]
+async fn who_guesses_the_administrators_password_waits() {
+    let app = start().await;
+    let ask = |password: &str, address: &str| {
+        let request = app.api.post("com.atproto.server.createInviteCode");
+        from(request.json(&json!({"useCount": 1})), address).basic_auth("admin", Some(password))
+    };
+    let guesses = (0..5).map(|_| ask("wrong", "203.0.113.7"));
+    assert_eq!(statuses(guesses).await, [401; 5]);
+    // The sixth is not answered before a second has passed.
+    let sixth = ask("wrong", "203.0.113.7").timeout(Duration::from_millis(500));
+    assert!(Answer::to(sixth).await.unwrap_err().is_timeout());
+    for address in ["203.0.113.8", "203.0.113.7"] {
+        Answer::to(ask(ADMIN_PASSWORD, address)).await.unwrap().ok();
+    }
+    let log = app.process().log();
+    let told = log
+        .iter()
+        .filter(|line| line.contains("wrong administrator's password"));
+    assert!(told.clone().all(|line| line.contains("203.0.113.7")));
+    assert!(told.count() >= 5, "{log:#?}");
+}
+
+#[tokio::test]
+async fn limits_are_on_unless_they_are_switched_off() {
+    let app = TestApp::start_with(&[("PDS_RATE_LIMITS_ENABLED", "")]).await;
+    let answer = app.api.query(DESCRIBE, &[]).await;
+    assert_eq!(answer.headers["ratelimit-policy"], "3000;w=300");
+    answer.ok();
+}
+
+/// The request after as many as a method's limit allows must be refused, and say by which limit.
+async fn assert_limited(nsid: &str, number: usize, policy: &str, request: impl Fn() -> RequestBuilder) {
+    let within = statuses((0..number).map(|_| request())).await;
+    assert!(!within.contains(&429), "{nsid}: {within:?}");
+    let refused = Answer::to(request()).await.unwrap();
+    let header = |name: &str| refused.headers[name].to_str().unwrap().to_owned();
+    assert_eq!(header("ratelimit-policy"), policy, "{nsid}");
+    assert_eq!(header("ratelimit-remaining"), "0", "{nsid}");
+    assert!(header("retry-after").parse::<u32>().unwrap() >= 1, "{nsid}");
+    refused.refused(429, "RateLimitExceeded");
+}
+
+#[tokio::test]
+async fn each_method_has_its_own_limit() {
+    let app = start().await;
+    let (alice, bob) = (app.account("alice").await, app.account("bob").await);
+    let mine = |nsid: &str, owner: &Account| app.api.post(nsid).bearer_auth(&owner.access);
+    for nsid in [
+        "com.atproto.server.requestEmailConfirmation",
+        "com.atproto.server.requestEmailUpdate",
+        "com.atproto.server.requestAccountDelete",
+        "com.atproto.identity.requestPlcOperationSignature",
+    ] {
+        assert_limited(nsid, 5, "5;w=3600", || mine(nsid, &alice)).await;
+        let other = Answer::to(mine(nsid, &bob)).await.unwrap();
+        assert_ne!(other.status, 429, "{nsid}");
+    }
+    let nsid = "com.atproto.identity.updateHandle";
+    assert_limited(nsid, 10, "10;w=300", || mine(nsid, &alice).json(&json!({}))).await;
+
+    let stranger = |nsid: &str| from(app.api.post(nsid), "203.0.113.7");
+    for (nsid, input) in [
+        ("com.atproto.server.reserveSigningKey", json!({"did": "x"})),
+        ("com.atproto.server.deleteAccount", json!({})),
+    ] {
+        assert_limited(nsid, 50, "50;w=300", || stranger(nsid).json(&input)).await;
+    }
+    let nsid = "com.atproto.temp.checkHandleAvailability";
+    let check = || from(app.api.get(nsid, &[("handle", "x")]), "203.0.113.7");
+    assert_limited(nsid, 300, "300;w=300", check).await;
+
+    // These take long to use up: their answers tell what they are.
+    let upload = mine("com.atproto.repo.uploadBlob", &alice).header("content-type", "text/plain");
+    let upload = Answer::to(upload.body("a blob")).await.unwrap();
+    assert_eq!(upload.headers["ratelimit-policy"], "1000;w=86400");
+    let repo = app
+        .api
+        .query("com.atproto.sync.getRepo", &[("did", alice.did.as_str())])
+        .await;
+    assert_eq!(repo.headers["ratelimit-policy"], "6000;w=300");
 }
 
 #[tokio::test]

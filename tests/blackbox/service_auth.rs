@@ -205,7 +205,7 @@ async fn signing_keys_are_reserved_for_those_who_will_move() {
 }
 
 /// Serves the DID document of a did:web on loopback, as it is at each moment.
-async fn serve_document() -> (Did, Arc<Mutex<Value>>) {
+pub(crate) async fn serve_document() -> (Did, Arc<Mutex<Value>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let did = format!("did:web:localhost%3A{}", listener.local_addr().unwrap().port());
     let document = Arc::new(Mutex::new(Value::Null));
@@ -216,7 +216,7 @@ async fn serve_document() -> (Did, Arc<Mutex<Value>>) {
     (did.parse().unwrap(), document)
 }
 
-fn document_of(did: &Did, signing_key: &str, endpoint: &str, handle: &str) -> Value {
+pub(crate) fn document_of(did: &Did, signing_key: &str, endpoint: &str, handle: &str) -> Value {
     json!({
         "id": did,
         "alsoKnownAs": [format!("at://{handle}")],

@@ -204,3 +204,37 @@ async fn clients_that_a_proxy_hides_are_not_punished_for_each_other() {
     let answer = server.send("10.0.0.1:1", "limited", &alice, Some("too much")).await;
     assert_eq!(answer.status(), 429);
 }
+
+#[tokio::test]
+async fn who_guesses_the_administrators_password_waits_and_nobody_else() {
+    let clock = Arc::new(FakeClock::new());
+    let settings = LimitSettings {
+        enabled: true,
+        ..LimitSettings::default()
+    };
+    let limiter = Arc::new(Limiter::new(settings, clock.clone()));
+    let meter = |peer: &str| {
+        let peer: SocketAddr = peer.parse().unwrap();
+        let request = Request::builder().extension(Peer(peer)).body(()).unwrap();
+        limiter.meter(&request.into_parts().0)
+    };
+    for _ in 0..5 {
+        meter(STRANGER).before_admin_guess().await;
+    }
+    assert!(clock.slept().is_empty());
+    for _ in 0..6 {
+        meter(STRANGER).before_admin_guess().await;
+    }
+    let waits = [1, 2, 4, 8, 10, 10].map(Duration::from_secs);
+    assert_eq!(clock.slept(), waits);
+    // Right ones do not count, however many there are, and other addresses do not wait.
+    for _ in 0..10 {
+        let administrator = meter("203.0.113.8:1");
+        administrator.before_admin_guess().await;
+        administrator.admin_guess_was_right();
+    }
+    assert_eq!(clock.slept().len(), waits.len());
+    clock.advance(Duration::from_mins(1));
+    meter(STRANGER).before_admin_guess().await;
+    assert_eq!(clock.slept().len(), waits.len());
+}

@@ -38,6 +38,8 @@ def secret_by_the_documents_commands():
     """namespace (restricted) and secret"""
     document("secret")
     shell(f"kubectl label namespace {NAMESPACE} pod-security.kubernetes.io/enforce=restricted")
+    # Made by a controller, a moment after the namespace; without it nothing else is looked at.
+    until("the namespace's service account", lambda: shell(f"kubectl get serviceaccount default -n {NAMESPACE} --ignore-not-found -o name"))
     refused = shell(f"kubectl run root -n {NAMESPACE} --image=docker.io/library/pds:0 2>&1 || true")
     assert "violates PodSecurity" in refused, refused
     shell(f"kubectl create secret tls bluesky-pds-tls -n {NAMESPACE} --cert {WORK}/tls.crt --key {WORK}/tls.key")

@@ -53,7 +53,7 @@ def install_with_the_blueprints_values():
     """helm install with the blueprint's values"""
     printed = document("install")
     assert "kubectl exec" in printed and f"*.{HOST}." in printed, printed
-    assert "bluesky-pds-0   1/1" in printed, printed
+    until("the pod", lambda: "bluesky-pds-0   1/1" in shell(f"kubectl get pods -n {NAMESPACE}"))
     ready()
     until("the ingress address", lambda: document("address") == NODE_IP)
 

@@ -19,6 +19,7 @@ mod locks;
 pub mod mail;
 pub mod observe;
 pub mod outbound;
+mod quota;
 pub mod random;
 pub mod repo;
 pub mod sequencer;

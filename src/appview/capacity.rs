@@ -4,44 +4,44 @@
 use atproto_data::Did;
 use axum::http::StatusCode;
 
-use super::quota::{Exceeded, Limits, Quota, Share};
+use crate::quota::{Exceeded, Limits, Quota, Share};
 use crate::server::XrpcError;
 
 /// Calls at once; for one account many times what an app has under way.
 const CALLS: Limits = Limits {
     all: 4_096,
-    account: 128,
+    one: 128,
     strangers: 1_024,
 };
 /// Services that are looked up at once: so few of an account's that the lookups of others are not kept waiting.
 const LOOKUPS: Limits = Limits {
     all: 4_096,
-    account: 16,
+    one: 16,
     strangers: 16,
 };
 /// Bytes for answers; for one account enough to read one of 3 MiB as JSON.
 const MEMORY: Limits = Limits {
     all: 64 << 20,
-    account: 16 << 20,
+    one: 16 << 20,
     strangers: 16 << 20,
 };
 
 /// Hands out places for calls.
 pub(super) struct Capacity {
-    calls: Quota,
-    lookups: Quota,
-    memory: Quota,
+    calls: Quota<Did>,
+    lookups: Quota<Did>,
+    memory: Quota<Did>,
 }
 
 /// What a call takes, until it is dropped.
 pub(super) struct Place {
-    _call: Share,
+    _call: Share<Did>,
     /// For its answer.
     pub(super) room: Room,
 }
 
 /// Memory for an answer, until it is dropped.
-pub(super) struct Room(Share);
+pub(super) struct Room(Share<Did>);
 
 impl Default for Capacity {
     fn default() -> Capacity {
@@ -69,18 +69,18 @@ impl Capacity {
     ///
     /// # Errors
     /// As [`Self::place`].
-    pub(super) fn lookup(&self, caller: &Did) -> Result<Share, XrpcError> {
+    pub(super) fn lookup(&self, caller: &Did) -> Result<Share<Did>, XrpcError> {
         one(&self.lookups, Some(caller))
     }
 
     /// Room for nothing yet.
     pub(super) fn room(&self, caller: Option<&Did>) -> Room {
-        Room(self.memory.share(caller))
+        Room(self.memory.share(caller.cloned()))
     }
 }
 
-fn one(quota: &Quota, caller: Option<&Did>) -> Result<Share, XrpcError> {
-    let mut share = quota.share(caller);
+fn one(quota: &Quota<Did>, caller: Option<&Did>) -> Result<Share<Did>, XrpcError> {
+    let mut share = quota.share(caller.cloned());
     share.grow(1).map_err(|exceeded| match exceeded {
         Exceeded::All => {
             let message = "Too many calls of other services are under way: try again in a moment";

@@ -8,7 +8,6 @@ mod exchange;
 mod headers;
 pub mod local;
 mod proxy_header;
-mod quota;
 mod service;
 #[cfg(test)]
 mod tests;

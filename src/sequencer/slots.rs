@@ -1,92 +1,45 @@
 //! How many subscribers there may be: in all, and from one address.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::quota::{Limits, Quota, Share};
 
 /// The most subscribers at a time: each is a connection and may hold a page of old events.
 const MAX_SUBSCRIBERS: usize = 4_000;
 /// The most of them from one address: nobody takes the places of all others.
 const MAX_PER_ADDRESS: usize = 100;
-
-type Addresses = Arc<Mutex<HashMap<IpAddr, usize>>>;
+/// Addresses that nobody knows share all places.
+const LIMITS: Limits = Limits {
+    all: MAX_SUBSCRIBERS,
+    one: MAX_PER_ADDRESS,
+    strangers: MAX_SUBSCRIBERS,
+};
 
 /// The places of subscribers. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Slots {
-    free: Arc<Semaphore>,
-    taken: Addresses,
-}
+pub(super) struct Slots(Quota<IpAddr>);
 
 /// The place of one subscriber, to be held as long as it is there.
 pub struct Slot {
-    _place: OwnedSemaphorePermit,
-    _share: Option<Share>,
-}
-
-/// One of the places of an address.
-struct Share {
-    address: IpAddr,
-    taken: Addresses,
+    _share: Share<IpAddr>,
 }
 
 impl Slots {
     pub(super) fn new() -> Slots {
-        Slots {
-            free: Arc::new(Semaphore::new(MAX_SUBSCRIBERS)),
-            taken: Addresses::default(),
-        }
+        Slots(Quota::new(LIMITS))
     }
 
     /// A place; none if there are too many subscribers, or too many from this address, if it is known.
     pub(super) fn take(&self, address: Option<IpAddr>) -> Option<Slot> {
-        let place = Arc::clone(&self.free).try_acquire_owned().ok()?;
-        let share = match address {
-            Some(address) => Some(Share::take(address, &self.taken)?),
-            None => None,
-        };
-        Some(Slot {
-            _place: place,
-            _share: share,
-        })
+        let mut share = self.0.share(address);
+        share.grow(1).ok()?;
+        Some(Slot { _share: share })
     }
 
     /// How many places are taken.
     pub(super) fn taken(&self) -> usize {
-        MAX_SUBSCRIBERS - self.free.available_permits()
+        self.0.handed_out()
     }
-}
-
-impl Share {
-    fn take(address: IpAddr, taken: &Addresses) -> Option<Share> {
-        let mut addresses = lock(taken);
-        let count = addresses.entry(address).or_default();
-        if *count == MAX_PER_ADDRESS {
-            return None;
-        }
-        *count += 1;
-        let taken = Arc::clone(taken);
-        Some(Share { address, taken })
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        let mut addresses = lock(&self.taken);
-        if let Some(count) = addresses.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&self.address);
-            }
-        }
-    }
-}
-
-fn lock(taken: &Addresses) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-    // Nothing panics while holding it.
-    taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -107,7 +60,7 @@ mod tests {
         assert!(slots.take(one).is_none());
         assert_eq!(slots.taken(), MAX_PER_ADDRESS + 1);
         drop(held);
-        assert!(lock(&slots.taken).is_empty());
+        assert_eq!(slots.taken(), 0);
     }
 
     #[test]

@@ -1,86 +1,102 @@
-//! So much of something for all, and so much of it for one account, so that nobody holds it all.
+//! So much of something for all, and so much of it for one caller, so that nobody holds it all.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use atproto_data::Did;
 
 /// The most that is handed out.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// In all.
-    pub(super) all: usize,
-    /// To one account.
-    pub(super) account: usize,
-    /// To all who ask without logging in.
-    pub(super) strangers: usize,
+    pub(crate) all: usize,
+    /// To one caller.
+    pub(crate) one: usize,
+    /// To all callers who are not known.
+    pub(crate) strangers: usize,
 }
 
 /// Which limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Exceeded {
+pub(crate) enum Exceeded {
     /// The caller's own.
     Caller,
     /// That of all together.
     All,
 }
 
-/// Counts what is handed out. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Quota {
+/// Counts what is handed out, by who `C` asks. Cheap to clone.
+pub(crate) struct Quota<C> {
     limits: Limits,
-    counts: Arc<Mutex<Counts>>,
+    counts: Arc<Mutex<Counts<C>>>,
 }
 
-#[derive(Default)]
-struct Counts {
+struct Counts<C> {
     all: usize,
-    /// By the account that asks; none for strangers.
-    by_caller: HashMap<Option<Did>, usize>,
+    /// None for strangers.
+    by_caller: HashMap<Option<C>, usize>,
 }
 
 /// What was handed out for one purpose, until it is dropped.
-pub(super) struct Share {
-    quota: Quota,
-    caller: Option<Did>,
+pub(crate) struct Share<C: Eq + Hash> {
+    quota: Quota<C>,
+    caller: Option<C>,
     amount: usize,
 }
 
-impl Quota {
-    pub(super) fn new(limits: Limits) -> Quota {
+impl<C> Clone for Quota<C> {
+    fn clone(&self) -> Quota<C> {
+        Quota {
+            limits: self.limits,
+            counts: Arc::clone(&self.counts),
+        }
+    }
+}
+
+impl<C: Eq + Hash> Quota<C> {
+    pub(crate) fn new(limits: Limits) -> Quota<C> {
+        let counts = Counts {
+            all: 0,
+            by_caller: HashMap::new(),
+        };
         Quota {
             limits,
-            counts: Arc::default(),
+            counts: Arc::new(Mutex::new(counts)),
         }
     }
 
     /// Nothing yet, for a caller.
-    pub(super) fn share(&self, caller: Option<&Did>) -> Share {
+    pub(crate) fn share(&self, caller: Option<C>) -> Share<C> {
         Share {
             quota: self.clone(),
-            caller: caller.cloned(),
+            caller,
             amount: 0,
         }
     }
 
-    fn counts(&self) -> MutexGuard<'_, Counts> {
+    /// How much is handed out.
+    pub(crate) fn handed_out(&self) -> usize {
+        self.counts().all
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts<C>> {
+        // Nothing panics while holding it.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Share {
+impl<C: Eq + Hash + Clone> Share<C> {
     /// Makes it larger, or leaves it as it is.
     ///
     /// # Errors
     /// If a limit is reached.
-    pub(super) fn grow(&mut self, amount: usize) -> Result<(), Exceeded> {
+    pub(crate) fn grow(&mut self, amount: usize) -> Result<(), Exceeded> {
         let limits = self.quota.limits;
         let mut counts = self.quota.counts();
         if amount > limits.all - counts.all {
             return Err(Exceeded::All);
         }
         let limit = match self.caller {
-            Some(_) => limits.account,
+            Some(_) => limits.one,
             None => limits.strangers,
         };
         let own = counts.by_caller.get(&self.caller).copied().unwrap_or_default();
@@ -94,7 +110,7 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl<C: Eq + Hash> Drop for Share<C> {
     fn drop(&mut self) {
         let mut counts = self.quota.counts();
         counts.all -= self.amount;
@@ -111,6 +127,8 @@ impl Drop for Share {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use atproto_data::Did;
+
     use super::*;
 
     fn did(number: usize) -> Did {
@@ -121,15 +139,15 @@ mod tests {
     fn nobody_takes_it_all_and_everything_comes_back() {
         let quota = Quota::new(Limits {
             all: 100,
-            account: 30,
+            one: 30,
             strangers: 50,
         });
-        let (mut alice, mut strangers) = (quota.share(Some(&did(0))), quota.share(None));
+        let (mut alice, mut strangers) = (quota.share(Some(did(0))), quota.share(None));
         assert_eq!(alice.grow(31), Err(Exceeded::Caller));
         assert_eq!((alice.grow(20), alice.grow(10)), (Ok(()), Ok(())));
-        assert_eq!(quota.share(Some(&did(0))).grow(1), Err(Exceeded::Caller));
+        assert_eq!(quota.share(Some(did(0))).grow(1), Err(Exceeded::Caller));
         assert_eq!((strangers.grow(50), strangers.grow(1)), (Ok(()), Err(Exceeded::Caller)));
-        let (mut bob, mut carol) = (quota.share(Some(&did(1))), quota.share(Some(&did(2))));
+        let (mut bob, mut carol) = (quota.share(Some(did(1))), quota.share(Some(did(2))));
         assert_eq!(bob.grow(20), Ok(()), "others have theirs");
         assert_eq!(
             (carol.grow(1), carol.grow(usize::MAX)),
@@ -138,7 +156,7 @@ mod tests {
         drop((alice, strangers));
         assert_eq!(carol.grow(30), Ok(()));
         drop((bob, carol));
-        assert_eq!(quota.counts().all, 0);
+        assert_eq!(quota.handed_out(), 0);
         assert!(quota.counts().by_caller.is_empty(), "nothing is kept of who has gone");
     }
 }

@@ -82,10 +82,20 @@ pub(super) fn besides_body(service: &HeaderMap) -> HeaderMap {
 
 /// Copies a header; one in several lines is a list ([RFC 9110 §5.3](https://www.rfc-editor.org/rfc/rfc9110#section-5.3)) in one.
 fn copy(from: &HeaderMap, to: &mut HeaderMap, name: &HeaderName) {
-    let lines: Vec<&[u8]> = from.get_all(name).iter().map(HeaderValue::as_bytes).collect();
-    if let (false, Ok(value)) = (lines.is_empty(), HeaderValue::from_bytes(&lines.join(&b", "[..]))) {
-        to.insert(name, value);
-    }
+    let lines = from.get_all(name);
+    let mut values = lines.iter();
+    let value = match (values.next(), values.next()) {
+        (None, _) => return,
+        (Some(only), None) => only.clone(),
+        _ => {
+            let lines: Vec<&[u8]> = lines.iter().map(HeaderValue::as_bytes).collect();
+            let Ok(list) = HeaderValue::from_bytes(&lines.join(&b", "[..])) else {
+                return;
+            };
+            list
+        }
+    };
+    to.insert(name, value);
 }
 
 fn accept_encoding(client: &HeaderMap, encoding: Encoding) -> HeaderValue {

@@ -60,6 +60,11 @@ pub fn questions<'p>(posts: impl Iterator<Item = &'p Value>, known: &Quoted) -> 
     questions
 }
 
+/// Whether a post quotes the record with this address.
+pub fn quotes(post: &Value, uri: &str) -> bool {
+    quoted_record(&post["embed"]).is_some_and(|(_, quoted)| quoted == uri)
+}
+
 impl Quoted {
     /// Takes note of the view of a post that the AppView has not seen.
     pub fn learn_own(&mut self, uri: &str, view: &Value) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::account::Account;
 use crate::app::App;
-use crate::appview::local::embed::{Quoted, questions};
+use crate::appview::local::embed::{Quoted, questions, quotes};
 use crate::appview::local::{LocalRecord, LocalRecords, PROFILES, post, profile, profile_json};
 use crate::appview::{Outgoing, REPO_REV, ReadAnswer, Unread, passed_on, too_slow, work_on};
 use crate::server::respond::JSON;
@@ -139,7 +139,8 @@ impl Behind<'_> {
     /// What posts quote: what the AppView has not seen is known here, the rest it is asked for.
     async fn quoted(&self, posts: &[&LocalRecord], author: &Value) -> Quoted {
         let mut quoted = Quoted::default();
-        for own in &self.local.posts {
+        let is_quoted = |own: &&LocalRecord| posts.iter().any(|post| quotes(&post.value, &own.uri));
+        for own in self.local.posts.iter().filter(is_quoted) {
             quoted.learn_own(&own.uri, &self.view(own, author, &Quoted::default()));
         }
         let questions = questions(posts.iter().map(|post| &post.value), &quoted);

@@ -30,15 +30,42 @@ pub(super) enum ChangedSetting {
     Store(#[from] StoreError),
 }
 
+/// A setting as it is now and as it was at the last start.
+struct Setting {
+    name: &'static str,
+    value: String,
+    former: Option<String>,
+}
+
+impl Setting {
+    async fn read(store: &Store, name: &'static str, value: String) -> Result<Setting, StoreError> {
+        let former = store.remembered(name).await?;
+        Ok(Setting { name, value, former })
+    }
+
+    /// What it was, if that was something else.
+    fn other(&self) -> Option<&String> {
+        self.former.as_ref().filter(|former| **former != self.value)
+    }
+
+    /// Writes only what is new: a start on a full disk writes nothing.
+    async fn remember(self, store: &Store) -> Result<(), StoreError> {
+        if self.former.as_ref() == Some(&self.value) {
+            return Ok(());
+        }
+        store.remember(self.name, self.value).await
+    }
+}
+
 /// Refuses settings that changed and must not, and remembers all others for the next start.
 pub(super) async fn check(config: &Config, store: &Store, blobs: &Blobs) -> Result<(), ChangedSetting> {
-    let hostname = config.service.hostname.clone();
-    if let Some(former) = other(store, HOSTNAME, &hostname).await? {
+    let hostname = Setting::read(store, HOSTNAME, config.service.hostname.clone()).await?;
+    if let Some(former) = hostname.other() {
         let accounts = count_accounts(&mut *store.read().await?).await?.total();
         if accounts > 0 && !config.service.allow_hostname_change {
             return Err(ChangedSetting::Hostname {
-                hostname,
-                former,
+                hostname: hostname.value.clone(),
+                former: former.clone(),
                 accounts,
             });
         }
@@ -47,29 +74,17 @@ pub(super) async fn check(config: &Config, store: &Store, blobs: &Blobs) -> Resu
         BlobStoreConfig::Disk { .. } => "directory of blobs".to_owned(),
         BlobStoreConfig::S3(s3) => format!("bucket {}", s3.bucket),
     };
-    if let Some(former) = other(store, BLOB_STORE, &place).await? {
+    let place = Setting::read(store, BLOB_STORE, place).await?;
+    if let Some(former) = place.other() {
         let blobs = blobs.total().await?.count;
         if blobs > 0 && !config.blobs.allow_store_change {
             return Err(ChangedSetting::BlobStore {
-                store: place,
-                former,
+                store: place.value.clone(),
+                former: former.clone(),
                 blobs,
             });
         }
     }
-    remember(store, HOSTNAME, hostname).await?;
-    remember(store, BLOB_STORE, place).await
-}
-
-/// What is remembered, if it is something else.
-async fn other(store: &Store, name: &str, value: &str) -> Result<Option<String>, StoreError> {
-    Ok(store.remembered(name).await?.filter(|former| former != value))
-}
-
-/// Writes only what is new: a start on a full disk writes nothing.
-async fn remember(store: &Store, name: &'static str, value: String) -> Result<(), ChangedSetting> {
-    if store.remembered(name).await?.as_ref() != Some(&value) {
-        store.remember(name, value).await?;
-    }
-    Ok(())
+    hostname.remember(store).await?;
+    Ok(place.remember(store).await?)
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use atproto_data::{Cid, Did};
@@ -221,20 +220,16 @@ impl BucketStore {
 
     /// As [`Self::watched`], and remembers whether writes are allowed.
     async fn written<T>(&self, time: Duration, work: impl Future<Output = Result<T, Error>>) -> io::Result<T> {
-        let refused = AtomicBool::new(false);
-        let work = async {
-            let done = work.await;
-            refused.store(done.as_ref().is_err_and(is_refusal), Ordering::Relaxed);
-            done
-        };
-        let done = self.watched(time, work).await;
+        let done = self.ask(time, work).await;
         match &done {
             Ok(_) => self.conditions.ends(Condition::BlobStoreReadOnly),
-            Err(_) if refused.load(Ordering::Relaxed) => self.conditions.begins(Condition::BlobStoreReadOnly),
+            Err(BucketError::Failed(error)) if is_refusal(error) => {
+                self.conditions.begins(Condition::BlobStoreReadOnly);
+            }
             // Nobody knows.
             Err(_) => {}
         }
-        done
+        Ok(done?)
     }
 
     /// As [`Self::watched`], but an object that is not there is none.
@@ -251,6 +246,10 @@ impl BucketStore {
 
     /// Gives up after a time, and remembers whether the bucket works.
     async fn watched<T>(&self, time: Duration, work: impl Future<Output = Result<T, Error>>) -> io::Result<T> {
+        Ok(self.ask(time, work).await?)
+    }
+
+    async fn ask<T>(&self, time: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, BucketError> {
         let call = UpstreamCall::begin(Service::BlobStore);
         let done = match timeout(time, work).await {
             Ok(Ok(done)) => Ok(done),
@@ -261,7 +260,7 @@ impl BucketStore {
         };
         let outcome = done.as_ref().map_or_else(BucketError::outcome, |_| CallOutcome::Ok);
         call.ends_and_tells(outcome, &self.conditions);
-        done.map_err(io::Error::from)
+        done
     }
 }
 

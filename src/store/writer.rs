@@ -113,8 +113,7 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        let outcome = self.write_group(&group);
-        match self.stop_if_damaged(outcome) {
+        match self.write_group(&group) {
             Ok(()) => answer_all(answers),
             // While another program holds the database each write would wait for it.
             Err(error @ StoreError::Unwritable(Unwritable::Busy)) => refuse_all(answers, error),
@@ -122,14 +121,18 @@ impl Writer {
             Err(error) => {
                 tracing::warn!(%error, writes = group.len(), "group rolled back, storing its writes one by one");
                 for (write, done) in group.iter().zip(answers) {
-                    let outcome = self.write_group(std::slice::from_ref(write));
-                    let _ = done.send(self.stop_if_damaged(outcome));
+                    let _ = done.send(self.write_group(std::slice::from_ref(write)));
                 }
             }
         }
     }
 
     fn write_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
+        let outcome = self.store_group(group);
+        self.stop_if_damaged(outcome)
+    }
+
+    fn store_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
         self.check_stopped()?;
         let place = |write: &Write| match write {
             Write::Commit(commit) => commit.event.as_ref().map(|event| self.sequence.place(event)),

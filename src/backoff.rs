@@ -25,7 +25,7 @@ pub(crate) fn doubled(first: Duration, times: u32, longest: Duration) -> Duratio
     first.saturating_mul(2_u32.saturating_pow(times)).min(longest)
 }
 
-/// Wrong tries by key. Nobody is ever refused: right or wrong, a try only waits.
+/// Wrong tries by key. Right or wrong, a try only waits; refused is at most who would wait behind a crowd ([`Backoff::turn`]).
 pub(crate) struct Backoff {
     waits: Waits,
     counters: Counters,

@@ -103,18 +103,29 @@ mod tests {
 
     const HOME: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)));
 
-    #[tokio::test]
-    async fn strangers_wait_and_the_owner_at_home_does_not() {
+    fn attempt<'a>(identifier: &'a str, did: &'a Did, from: Option<IpAddr>) -> LoginAttempt<'a> {
+        LoginAttempt {
+            identifier,
+            account: Some(did),
+            from,
+        }
+    }
+
+    /// The owner of an account has logged in once.
+    async fn with_owner_at_home() -> (Arc<FakeClock>, LoginAttempts, Did) {
         let clock = Arc::new(FakeClock::new());
         let attempts = LoginAttempts::new(clock.clone());
         let did: Did = "did:web:alice.test".parse().unwrap();
-        let from = |from| LoginAttempt {
-            identifier: "alice.test",
-            account: Some(&did),
-            from,
-        };
-        attempts.begin(from(HOME)).await.unwrap();
-        attempts.was_right(from(HOME));
+        let login = attempt("alice.test", &did, HOME);
+        attempts.begin(login).await.unwrap();
+        attempts.was_right(login);
+        (clock, attempts, did)
+    }
+
+    #[tokio::test]
+    async fn strangers_wait_and_the_owner_at_home_does_not() {
+        let (clock, attempts, did) = with_owner_at_home().await;
+        let from = |from| attempt("alice.test", &did, from);
         for host in 0..11 {
             let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, host));
             attempts.begin(from(Some(stranger))).await.unwrap();
@@ -125,11 +136,7 @@ mod tests {
         attempts.begin(from(None)).await.unwrap();
         assert_eq!(clock.slept().len(), 2);
         // Whose address this is shows only to the owner at home.
-        let by_address = |from| LoginAttempt {
-            identifier: "alice@mail.test",
-            account: Some(&did),
-            from,
-        };
+        let by_address = |from| attempt("alice@mail.test", &did, from);
         attempts.begin(by_address(None)).await.unwrap();
         assert_eq!(clock.slept().len(), 2);
         for _ in 0..30 {
@@ -140,16 +147,8 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_guesses_at_once_few_are_looked_at() {
-        let clock = Arc::new(FakeClock::new());
-        let attempts = LoginAttempts::new(clock.clone());
-        let did: Did = "did:web:alice.test".parse().unwrap();
-        let from = |from| LoginAttempt {
-            identifier: "alice.test",
-            account: Some(&did),
-            from,
-        };
-        attempts.begin(from(HOME)).await.unwrap();
-        attempts.was_right(from(HOME));
+        let (clock, attempts, did) = with_owner_at_home().await;
+        let from = |from| attempt("alice.test", &did, from);
         // The clock stands still while they come.
         let turns: Vec<_> = (0..100)
             .map(|_| attempts.guesses.turn("alice.test", MAX_WAIT))

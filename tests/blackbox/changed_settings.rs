@@ -91,6 +91,15 @@ async fn blobs_that_are_elsewhere_are_noted() {
     assert_eq!(noted, (200, json!("ok")));
 }
 
+/// Makes the database of a stopped server one of an older version.
+async fn undo_migration(app: &TestApp, statements: [&'static str; 2]) {
+    let mut tables = database(app, "pds.sqlite").await;
+    for statement in statements {
+        sqlx::query(statement).execute(&mut tables).await.unwrap();
+    }
+    tables.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn the_database_is_copied_before_a_migration_touches_it() {
     let mut app = TestApp::start().await;
@@ -101,27 +110,27 @@ async fn the_database_is_copied_before_a_migration_touches_it() {
         names.filter(|name| name.contains(".schema-")).collect()
     };
     app.stop().await;
-    let mut tables = database(&app, "pds.sqlite").await;
-    for statement in [
-        "DROP TABLE crawl_request",
-        "DELETE FROM schema_migration WHERE version = 18",
-    ] {
-        sqlx::query(statement).execute(&mut tables).await.unwrap();
-    }
-    tables.close().await.unwrap();
+    undo_migration(
+        &app,
+        [
+            "DROP TABLE crawl_request",
+            "DELETE FROM schema_migration WHERE version = 18",
+        ],
+    )
+    .await;
     app.start_again().await;
     app.stop().await;
     assert!(copies(&app).is_empty(), "a new table touches nothing");
 
     std::fs::write(app.data().join("pds.sqlite.schema-5"), b"an older copy").unwrap();
-    let mut tables = database(&app, "pds.sqlite").await;
-    for statement in [
-        "ALTER TABLE email_token DROP COLUMN letters",
-        "DELETE FROM schema_migration WHERE version = 16",
-    ] {
-        sqlx::query(statement).execute(&mut tables).await.unwrap();
-    }
-    tables.close().await.unwrap();
+    undo_migration(
+        &app,
+        [
+            "ALTER TABLE email_token DROP COLUMN letters",
+            "DELETE FROM schema_migration WHERE version = 16",
+        ],
+    )
+    .await;
     app.start_again().await;
     let copies = copies(&app);
     assert_eq!(copies.len(), 1, "{copies:?}");

@@ -17,6 +17,7 @@ use super::did_address;
 use super::did_resolver::{DidResolver, ResolveError, Resolved, ResolvedDid};
 use super::plc_directory::PlcDirectory;
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::outbound::{FetchError, FetchLimits, GuardedClient};
 
 /// Bytes of documents kept in memory, as JSON text.
@@ -27,6 +28,12 @@ const ENTRY_BYTES: usize = 512;
 const UNKNOWN_TTL: Duration = Duration::from_mins(1);
 /// How long after a refresh in the background has begun the next one may.
 const REFRESH_EVERY: Duration = Duration::from_mins(1);
+/// How long after a forced refresh of a document the next one may be. Strangers can force one: with a token that is not signed well.
+const FORCED_EVERY: Duration = Duration::from_secs(30);
+/// So many refreshes may be forced in a minute, of all documents together: directories limit us too.
+const FORCED_IN_A_MINUTE: u32 = 120;
+/// So many DIDs whose refresh was forced are told apart.
+const MAX_FORCED: usize = 10_000;
 /// The media types asked for ([DID Core §6.2](https://www.w3.org/TR/did-core/#json)).
 const ACCEPT: &str = "application/did+ld+json, application/did+json, application/json";
 
@@ -52,6 +59,8 @@ struct Inner {
     settings: DidDocumentsSettings,
     kept: Cache<Did, Arc<Kept>>,
     refreshing: Cache<Did, Resolved>,
+    forced: Counters,
+    all_forced: Counters,
 }
 
 struct Kept {
@@ -85,6 +94,8 @@ impl DidDocuments {
             settings,
             kept,
             refreshing: Cache::new(CACHE_BYTES / MAX_DOCUMENT_BYTES as u64),
+            forced: Counters::new(MAX_FORCED),
+            all_forced: Counters::new(1),
         }))
     }
 
@@ -111,16 +122,42 @@ impl DidDocuments {
     /// # Errors
     /// Why there is none.
     pub async fn refresh(&self, did: &Did) -> Resolved {
+        let outcome = self.0.refreshing.get_with_by_ref(did, self.ask_anew(did)).await;
+        self.0.refreshing.invalidate(did).await;
+        outcome
+    }
+
+    /// As [`Self::refresh`], for callers who name any DID they like: asks at most twice a minute for each DID and seldom for all together,
+    /// and gives out what is kept in between.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn refresh_at_times(&self, did: &Did) -> Resolved {
         let flight = async {
-            let kept = self.ask(did).await;
-            let outcome = kept.outcome.clone();
-            if outcome.is_ok() {
-                self.0.kept.insert(did.clone(), kept).await;
+            if self.may_be_forced(did) {
+                self.ask_anew(did).await
+            } else {
+                self.resolve(did).await
             }
-            outcome
         };
         let outcome = self.0.refreshing.get_with_by_ref(did, flight).await;
         self.0.refreshing.invalidate(did).await;
+        outcome
+    }
+
+    /// Counts a forced refresh, if it is not one too many.
+    fn may_be_forced(&self, did: &Did) -> bool {
+        let now = self.0.clock.now_micros();
+        let of_this_one = self.0.forced.add(did, 1, FORCED_EVERY, now);
+        of_this_one.used == 1 && self.0.all_forced.add((), 1, Duration::from_mins(1), now).used <= FORCED_IN_A_MINUTE
+    }
+
+    async fn ask_anew(&self, did: &Did) -> Resolved {
+        let kept = self.ask(did).await;
+        let outcome = kept.outcome.clone();
+        if outcome.is_ok() {
+            self.0.kept.insert(did.clone(), kept).await;
+        }
         outcome
     }
 
@@ -211,7 +248,7 @@ impl DidResolver for DidDocuments {
     }
 
     fn resolve_anew<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Resolved> {
-        Box::pin(self.refresh(did))
+        Box::pin(self.refresh_at_times(did))
     }
 }
 

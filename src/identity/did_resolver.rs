@@ -24,7 +24,7 @@ pub trait DidResolver: Send + Sync + 'static {
     /// The document of a DID, perhaps one that was found a while ago.
     fn resolve<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Resolved>;
 
-    /// The document as it is now: for when an older one does not fit.
+    /// The document as it is now, or, for a DID that this was asked of a moment ago, as it was then: for when an older one does not fit.
     fn resolve_anew<'a>(&'a self, did: &'a Did) -> BoxFuture<'a, Resolved>;
 }
 

@@ -41,6 +41,13 @@ pub(super) const UPDATE_HANDLE: &[Limit] = &[
     Limit::per_account("updateHandle", 50, DAY),
 ];
 
+/// Each may cost requests to hosts that the caller chose; the reference has none of these methods.
+pub(super) const RESOLVE_IDENTITY: &[Limit] = &[Limit::per_account("resolveIdentity", 500, MINUTES_5)];
+pub(super) const REFRESH_IDENTITY: &[Limit] = &[
+    Limit::per_account("refreshIdentity", 30, MINUTES_5),
+    Limit::per_account("refreshIdentity", 300, DAY),
+];
+
 pub(super) const CHECK_HANDLE_AVAILABILITY: &[Limit] = &[Limit::per_address("checkHandleAvailability", 300, MINUTES_5)];
 
 /// Anybody may ask for a key, which is then kept for a week.

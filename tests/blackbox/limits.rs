@@ -189,8 +189,12 @@ async fn each_method_has_its_own_limit() {
         let other = Answer::to(mine(nsid, &bob)).await.unwrap();
         assert_ne!(other.status, 429, "{nsid}");
     }
-    let nsid = "com.atproto.identity.updateHandle";
-    assert_limited(nsid, 10, "10;w=300", || mine(nsid, &alice).json(&json!({}))).await;
+    for (nsid, number, policy) in [
+        ("com.atproto.identity.updateHandle", 10, "10;w=300"),
+        ("com.atproto.identity.refreshIdentity", 30, "30;w=300"),
+    ] {
+        assert_limited(nsid, number, policy, || mine(nsid, &alice).json(&json!({}))).await;
+    }
 
     let stranger = |nsid: &str| from(app.api.post(nsid), "203.0.113.7");
     for (nsid, input) in [
@@ -207,6 +211,12 @@ async fn each_method_has_its_own_limit() {
     let upload = mine("com.atproto.repo.uploadBlob", &alice).header("content-type", "text/plain");
     let upload = Answer::to(upload.body("a blob")).await.unwrap();
     assert_eq!(upload.headers["ratelimit-policy"], "1000;w=86400");
+    for (nsid, name) in [("resolveDid", "did"), ("resolveIdentity", "identifier")] {
+        let resolved = alice
+            .query(&format!("com.atproto.identity.{nsid}"), &[(name, "x")])
+            .await;
+        assert_eq!(resolved.headers["ratelimit-policy"], "500;w=300", "{nsid}");
+    }
     let repo = app
         .api
         .query("com.atproto.sync.getRepo", &[("did", alice.did.as_str())])

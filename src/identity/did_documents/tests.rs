@@ -176,6 +176,32 @@ async fn absence_is_remembered_for_a_minute_and_failure_is_not() {
 }
 
 #[tokio::test]
+async fn what_strangers_can_force_is_bounded() {
+    let test = Test::new(document("old.test"));
+    assert_eq!(test.handle().await, is("old.test"));
+    for round in 2..4 {
+        join_all((0..10).map(async |_| test.resolver.resolve_anew(&did(DID)).await.unwrap())).await;
+        test.resolver.resolve_anew(&did(DID)).await.unwrap();
+        assert_eq!(test.asked(), round, "once in half a minute");
+        test.clock.advance(FORCED_EVERY);
+    }
+    test.answer(Err(PlcError::Unreachable));
+    test.resolver.resolve_anew(&did(DID)).await.unwrap_err();
+    let kept = test.resolver.resolve_anew(&did(DID)).await.unwrap();
+    assert!(kept.is_some(), "what is kept outlives a failure");
+
+    let test = Test::new(Ok(None));
+    let letters = || 'a'..='j';
+    let others = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+    for other in others.take(200) {
+        let other = did(&format!("did:plc:{}{other}", "a".repeat(21)));
+        test.resolver.resolve(&other).await.unwrap();
+        test.resolver.resolve_anew(&other).await.unwrap();
+    }
+    assert_eq!(test.asked(), 200 + 120, "all together");
+}
+
+#[tokio::test]
 async fn no_directory_is_asked_for_what_cannot_be() {
     let test = Test::new(document("a.test"));
     for text in ["did:web:example.com:path", "did:key:zQ3sh"] {

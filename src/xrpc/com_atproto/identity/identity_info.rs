@@ -18,7 +18,7 @@ const INVALID_HANDLE: &str = "handle.invalid";
 pub(super) enum Freshness {
     /// What is kept will do.
     Kept,
-    /// As it is now.
+    /// As it is now, or was a moment ago.
     Now,
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn did_of_handle(app: &App, handle: &Handle, freshness: Freshne
 pub(super) async fn document(app: &App, did: &Did, freshness: Freshness) -> Result<Arc<ResolvedDid>, XrpcError> {
     let outcome = match freshness {
         Freshness::Kept => app.dids.resolve(did).await,
-        Freshness::Now => app.dids.refresh(did).await,
+        Freshness::Now => app.dids.refresh_at_times(did).await,
     };
     match outcome {
         Ok(Some(resolved)) => Ok(resolved),

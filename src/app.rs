@@ -140,6 +140,7 @@ impl App {
         )?;
         remembered::check(config, &store, &blobs).await?;
         let request_ids = RequestIds::starting_at(u64::from_be_bytes(random::bytes(random.as_ref())));
+        let jobs = TaskTracker::new();
         let mail = mail(config, &store, &clock, &random, &sealer)?;
         let services = AccountServices {
             clock: Arc::clone(&clock),
@@ -148,6 +149,7 @@ impl App {
             sealer,
             dids: network.dids.clone(),
             mail: mail.clone(),
+            tasks: jobs.clone(),
         };
         let accounts = Accounts::new(store.clone(), settings::accounts(config), services);
         accounts.release_interrupted().await?;
@@ -180,7 +182,7 @@ impl App {
             request_ids,
             limiter: Arc::new(Limiter::new(settings::limits(config), clock)),
             stop,
-            jobs: TaskTracker::new(),
+            jobs,
         }))
     }
 

@@ -1,7 +1,7 @@
 //! Changing an account's handle.
 
 use atproto_data::{Did, Handle};
-use atproto_plc::UnsignedOperation;
+use atproto_plc::{Operation, UnsignedOperation};
 use atproto_repo::frame::identity_event;
 use sqlx::SqliteConnection;
 
@@ -49,9 +49,10 @@ impl Accounts {
     pub async fn change_handle(&self, account: &Account, handle: Handle) -> Result<(), HandleError> {
         let accounts = self.clone();
         let (account_id, did) = (account.account_id, account.did.clone());
-        // A caller that goes away must not leave the directory and us saying different things.
-        let task = tokio::spawn(async move {
+        // Neither a caller that goes away nor the end of the server must leave the directory and us saying different things.
+        let task = self.0.tasks.spawn(async move {
             let _alone = accounts.0.handle_changes.lock(account_id).await;
+            accounts.settle_handle(account_id).await?;
             let old = accounts.take_handle(account_id, handle.clone()).await?;
             if let Err(error) = accounts.publish_handle(&did, &handle).await {
                 accounts.go_back_to_handle(account_id, old).await?;
@@ -81,7 +82,8 @@ impl Accounts {
         change.await
     }
 
-    async fn go_back_to_handle(&self, account_id: i64, handle: Handle) -> Result<(), StoreError> {
+    /// Gives an account back the handle that it had.
+    pub(super) async fn go_back_to_handle(&self, account_id: i64, handle: Handle) -> Result<(), StoreError> {
         let change = self.0.store.change(move |tx| {
             Box::pin(async move {
                 store_handle(tx.connection(), account_id, &handle).await?;
@@ -94,9 +96,7 @@ impl Accounts {
     /// Makes the DID claim the handle, unless it does already. A did:web is its owner's to change.
     async fn publish_handle(&self, did: &Did, handle: &Handle) -> Result<(), HandleError> {
         if did.method() != "plc" {
-            let resolved = self.0.dids.refresh(did).await.ok().flatten();
-            let is_claimed = resolved.is_some_and(|resolved| claims(&resolved.document.also_known_as, handle));
-            return if is_claimed {
+            return if self.document_claims(did, handle).await? {
                 Ok(())
             } else {
                 Err(HandleError::NotClaimed)
@@ -104,7 +104,7 @@ impl Accounts {
         }
         let last = self.0.plc.last_operation(did).await?;
         let last = last.ok_or_else(|| HandleError::Tombstoned(did.clone()))?;
-        if last.state().is_some_and(|state| claims(&state.also_known_as, handle)) {
+        if operation_claims(&last, handle) {
             return Ok(());
         }
         let next = UnsignedOperation::update_from(&last, |state| state.set_handle(handle))
@@ -113,8 +113,22 @@ impl Accounts {
         Ok(self.0.plc.publish(did, &next).await?)
     }
 
+    /// Whether a DID, as it is at this moment, claims a handle.
+    pub(super) async fn is_claimed(&self, did: &Did, handle: &Handle) -> Result<bool, HandleError> {
+        if did.method() != "plc" {
+            return self.document_claims(did, handle).await;
+        }
+        let last = self.0.plc.last_operation(did).await?;
+        Ok(last.is_some_and(|last| operation_claims(&last, handle)))
+    }
+
+    async fn document_claims(&self, did: &Did, handle: &Handle) -> Result<bool, HandleError> {
+        let resolved = self.0.dids.refresh(did).await.map_err(|_| HandleError::NotClaimed)?;
+        Ok(resolved.is_some_and(|resolved| claims(&resolved.document.also_known_as, handle)))
+    }
+
     /// Lets the old handle go and tells the network of the new one.
-    async fn announce_handle(&self, account_id: i64) -> Result<(), HandleError> {
+    pub(super) async fn announce_handle(&self, account_id: i64) -> Result<(), HandleError> {
         let change = self.0.store.change(move |tx| {
             Box::pin(async move {
                 let_go(tx.connection(), account_id).await?;
@@ -136,6 +150,11 @@ impl Accounts {
 fn claims(also_known_as: &[String], handle: &Handle) -> bool {
     let first = also_known_as.iter().find_map(|name| name.strip_prefix("at://"));
     first == Some(handle.as_str())
+}
+
+fn operation_claims(operation: &Operation, handle: &Handle) -> bool {
+    let state = operation.state();
+    state.is_some_and(|state| claims(&state.also_known_as, handle))
 }
 
 async fn store_handle(connection: &mut SqliteConnection, account_id: i64, handle: &Handle) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@ mod genesis;
 mod handle;
 mod held;
 mod hosting;
+mod interrupted_handles;
 mod invite_codes;
 mod invites;
 mod issued_token;
@@ -42,6 +43,7 @@ mod token;
 use std::sync::Arc;
 
 use atproto_data::{Did, SigningKey};
+use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -124,6 +126,8 @@ pub struct AccountServices {
     pub dids: DidDocuments,
     /// Brings codes to people.
     pub mail: Mail,
+    /// Where work runs that the server waits for before it ends.
+    pub tasks: TaskTracker,
 }
 
 /// All accounts of this server. Cheap to clone.
@@ -142,6 +146,7 @@ struct Inner {
     tokens: Tokens,
     dids: DidDocuments,
     mail: Mail,
+    tasks: TaskTracker,
     email_tokens: EmailTokens,
     /// An account's handle is changed by one request at a time.
     handle_changes: Locks<i64>,
@@ -159,6 +164,7 @@ impl Accounts {
             sealer,
             dids,
             mail,
+            tasks,
         } = services;
         let handle_rules = HandleRules::new(&settings.hostname, &settings.service_handle_domains);
         let passwords = Passwords::new(Arc::clone(&random));
@@ -179,6 +185,7 @@ impl Accounts {
             tokens,
             dids,
             mail,
+            tasks,
             email_tokens,
             handle_changes: Locks::default(),
             login_attempts,

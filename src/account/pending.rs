@@ -205,7 +205,6 @@ impl Accounts {
                 let sql =
                     "UPDATE pending_account SET state = 'unsettled', invite_code = NULL WHERE state <> 'unsettled'";
                 sqlx::query(sql).execute(tx.connection()).await?;
-                sqlx::query("DELETE FROM held_handle").execute(tx.connection()).await?;
                 Ok(())
             })
         });

@@ -75,8 +75,8 @@ impl Accounts {
         let public_key = signing_keys::public_key(&mut *self.0.store.read().await?, &account.did).await?;
         self.check_operation(account, &operation, public_key.as_deref())?;
         let (accounts, account_id, did) = (self.clone(), account.account_id, account.did.clone());
-        // A caller that goes away must not keep the network from hearing of it.
-        let task = tokio::spawn(async move {
+        // Neither a caller that goes away nor the end of the server must keep the network from hearing of it.
+        let task = self.0.tasks.spawn(async move {
             accounts.0.plc.publish(&did, &operation).await?;
             accounts.forget_did_document(&did).await;
             accounts.announce_identity(account_id).await

@@ -11,6 +11,7 @@ use atproto_data::{Did, SigningKey};
 use atproto_plc::{Operation, State, UnsignedOperation};
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::{AccountServices, AccountSettings, Accounts, InviteEarning, NewAccount};
@@ -207,6 +208,7 @@ impl TestAccounts {
             sealer,
             dids,
             mail,
+            tasks: TaskTracker::new(),
         };
         let accounts = Accounts::new(store, settings, services);
         TestAccounts {

@@ -17,7 +17,7 @@ use crate::repo::RepoError;
 const PRUNE_EVERY: Duration = Duration::from_mins(10);
 /// How often the write-ahead log is looked at.
 const TIDY_EVERY: Duration = Duration::from_millis(500);
-/// How often accounts that were left half-made are looked after.
+/// How often accounts that were left half-made, and handles half-changed, are looked after.
 const SETTLE_EVERY: Duration = Duration::from_mins(1);
 /// How often expired sessions are removed.
 const SESSIONS_EVERY: Duration = Duration::from_hours(1);
@@ -62,6 +62,12 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
             .settle_abandoned()
             .await
             .map(drop)
+            .map_err(|error| error.to_string())
+    });
+    repeat(app, SETTLE_EVERY, "settle changes of handles", |app| async move {
+        app.accounts
+            .settle_handle_changes()
+            .await
             .map_err(|error| error.to_string())
     });
     repeat(

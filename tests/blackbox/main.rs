@@ -39,6 +39,7 @@ mod http_versions;
 mod identifiers;
 mod identities;
 mod import;
+mod interrupted_handles;
 mod invites;
 mod key_change;
 mod limits;

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     TakeAndBreak,
     /// Takes the operation and never answers.
     TakeAndStall,
+    /// Takes nothing and never answers.
+    Stall,
 }
 
 /// A PLC directory on loopback. Cheap to clone.
@@ -152,8 +154,10 @@ async fn submit(State(plc): State<Plc>, Path(did): Path<String>, Json(operation)
     if let Fault::Refuse(status) = fault {
         return status_answer(status);
     }
-    if fault == Fault::Break {
-        return broken();
+    match fault {
+        Fault::Break => return broken(),
+        Fault::Stall => return std::future::pending().await,
+        _ => {}
     }
     if let Err(error) = plc.take(&did, &operation) {
         return refusal(&error);

@@ -273,6 +273,11 @@ impl App {
         self.is_unreadable.store(!is_readable, Ordering::Relaxed);
     }
 
+    /// Whether a write has found the disk read-only since this was asked last.
+    pub(crate) fn found_read_only(&self) -> bool {
+        self.store.found_read_only()
+    }
+
     /// Takes note of what others know not to work.
     pub(crate) fn update_conditions(&self) {
         let stopped = self.store.writes_stopped();

@@ -73,6 +73,7 @@ struct Inner {
     store: Store,
     files: BlobFiles,
     clock: Arc<dyn Clock>,
+    conditions: Arc<Conditions>,
     /// Whether none of the blobs looked for last was there.
     missing: AtomicBool,
     /// Blobs of which the file and the row may disagree: an upload puts them into place, or the collector takes them away.
@@ -80,7 +81,7 @@ struct Inner {
 }
 
 impl Blobs {
-    /// Opens the directories. A bucket is not asked anything yet; while it fails, `conditions` knows.
+    /// Opens the directories. A bucket is not asked anything yet; while it or the disk fails, `conditions` knows.
     ///
     /// # Errors
     /// If they cannot be used; the message names the setting.
@@ -90,11 +91,12 @@ impl Blobs {
         clock: Arc<dyn Clock>,
         conditions: Arc<Conditions>,
     ) -> Result<Blobs, BlobStoreError> {
-        let files = BlobFiles::open(settings, conditions)?;
+        let files = BlobFiles::open(settings, Arc::clone(&conditions))?;
         Ok(Blobs(Arc::new(Inner {
             store,
             files,
             clock,
+            conditions,
             missing: AtomicBool::new(false),
             locks: Locks::default(),
         })))

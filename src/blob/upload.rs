@@ -8,7 +8,7 @@ use super::Blobs;
 use super::disk::blocking;
 use super::rows;
 use super::spool::{Full, Spool, Spooled};
-use crate::observe::metrics;
+use crate::observe::{Condition, metrics};
 use crate::store::{BlobUpload, StoreError};
 
 /// The most blobs of an account that no record refers to, and…
@@ -121,7 +121,14 @@ impl Upload {
     /// # Errors
     /// Why the blob is not taken.
     pub async fn finish(self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
+        let blobs = self.blobs.clone();
         let finished = self.put_into_place(did, declared).await;
+        if let Err(UploadError::File(error)) = &finished
+            && error.kind() == io::ErrorKind::ReadOnlyFilesystem
+        {
+            // Blobs may be on another disk than the database.
+            blobs.0.conditions.begins(Condition::ReadOnly);
+        }
         metrics::BLOB_UPLOADS.increment([match &finished {
             Ok(_) => "ok",
             Err(UploadError::File(_) | UploadError::Store(_) | UploadError::Aborted) => "failed",

@@ -34,7 +34,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     Setting::new("PDS_BLOBSTORE_S3_ENDPOINT", "Address of the S3-compatible service."),
     Setting::new(
         "PDS_BLOBSTORE_S3_FORCE_PATH_STYLE",
-        "Put the bucket into the path instead of the host name.",
+        "Put the bucket into the path instead of the host name. It always is where the address of the service is an IP address.",
     )
     .or("false"),
     Setting::new(S3_KEY_ID, "Access key of the bucket.").secret(),
@@ -130,10 +130,16 @@ fn disk(data_directory: &Path, location: Option<String>, temporary: Option<Strin
 }
 
 fn read_s3(reader: &mut Reader<'_>) -> Option<S3Config> {
-    let bucket = reader.text(S3_BUCKET);
+    let bucket = reader.parsed(
+        S3_BUCKET,
+        "the name of a bucket: letters, digits, dots, dashes and underscores",
+        |name| is_bucket_name(name).then(|| name.to_owned()),
+    );
     let region = reader.text("PDS_BLOBSTORE_S3_REGION");
     let endpoint = reader.url("PDS_BLOBSTORE_S3_ENDPOINT");
-    let force_path_style = reader.flag("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE");
+    // A bucket cannot be a part of an IP address.
+    let force_path_style =
+        reader.flag("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE") || endpoint.as_deref().is_some_and(has_ip_address);
     let credentials = match (reader.secret(S3_KEY_ID), reader.secret(S3_SECRET_KEY)) {
         (Some(key_id), Some(secret_key)) => Some((key_id, secret_key)),
         (None, None) => None,
@@ -151,6 +157,18 @@ fn read_s3(reader: &mut Reader<'_>) -> Option<S3Config> {
         upload_timeout: Duration::from_millis(upload),
         request_timeout: Duration::from_millis(request.unwrap_or(upload.min(S3_REQUEST_TIMEOUT_AT_MOST))),
     })
+}
+
+/// What may be a part of a host name and of a path; services are stricter than that, each in its way.
+fn is_bucket_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    let is_inside = |end: Option<&u8>| end.is_some_and(u8::is_ascii_alphanumeric);
+    let bytes = name.as_bytes();
+    is_inside(bytes.first()) && is_inside(bytes.last()) && bytes.iter().copied().all(is_allowed)
+}
+
+fn has_ip_address(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| url.has_host() && url.domain().is_none())
 }
 
 fn missing_beside<T>(reader: &mut Reader<'_>, missing: &str, beside: &str) -> Option<T> {

@@ -324,6 +324,26 @@ fn blobs_are_kept_in_the_data_directory_or_in_a_bucket() {
 }
 
 #[test]
+fn a_bucket_is_not_put_in_front_of_an_ip_address() {
+    let in_path = |endpoint: &str| {
+        let config = read(&[
+            ("PDS_BLOBSTORE_S3_BUCKET", "blobs"),
+            ("PDS_BLOBSTORE_S3_ENDPOINT", endpoint),
+        ]);
+        matches!(config.blobs.store, BlobStoreConfig::S3(bucket) if bucket.force_path_style)
+    };
+    assert!(in_path("http://192.0.2.1:9000") && in_path("https://[2001:db8::1]:9000/"));
+    assert!(!in_path("https://obs.eu-de.otc.t-systems.com") && !in_path("http://minio:9000"));
+    for name in ["my bucket", "https://blobs", "blobs/", "-blobs", "bl\u{f6}bs"] {
+        assert_eq!(
+            wrong(&[("PDS_BLOBSTORE_S3_BUCKET", name)]),
+            ["PDS_BLOBSTORE_S3_BUCKET"],
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn reports_go_to_the_moderation_service_by_default() {
     let changes = [
         ("PDS_MOD_SERVICE_URL", "https://mod.example.com/"),

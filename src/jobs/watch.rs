@@ -1,5 +1,6 @@
 //! Watching what this server stands on: its disks, and services that failed when they were called last.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::account::count_accounts;
@@ -31,12 +32,14 @@ fn watch_disks(app: &App) {
         metrics::DISK_FREE_BYTES.set_count([], disk.free_bytes);
         metrics::DISK_SIZE_BYTES.set_count([], disk.size_bytes);
     }
-    for (condition, holds) in [
-        (Condition::DiskFull, disks.iter().any(|disk| disk.is_full())),
-        (Condition::ReadOnly, disks.iter().any(|disk| disk.read_only)),
-    ] {
-        app.conditions().set(condition, holds);
-    }
+    // Writing is tried only where something points to it: a server at rest leaves its disk at rest.
+    let is_doubted = app.found_read_only() || app.conditions().holds(Condition::ReadOnly);
+    let takes_no_writes = |directory: &PathBuf| Disk::is_read_only(directory);
+    let is_read_only =
+        disks.iter().any(|disk| disk.read_only) || is_doubted && app.directories().iter().any(takes_no_writes);
+    app.conditions()
+        .set(Condition::DiskFull, disks.iter().any(|disk| disk.is_full()));
+    app.conditions().set(Condition::ReadOnly, is_read_only);
 }
 
 /// Asks services that are asked seldom whether they are there.

@@ -1,6 +1,6 @@
 //! How full a file system is.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use rustix::fs::{StatVfsMountFlags, statfs, statvfs};
@@ -48,6 +48,13 @@ impl Disk {
         })
     }
 
+    /// Whether the file system of a directory takes no writes, by writing to a file without a name. What [`Disk::of`] tells is how it was
+    /// mounted: one that the kernel has given up on is not told from others there.
+    pub fn is_read_only(directory: &Path) -> bool {
+        let written = tempfile::tempfile_in(directory).and_then(|mut file| file.write_all(b"x"));
+        written.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
+    }
+
     /// Whether it is full, or nearly.
     pub fn is_full(self) -> bool {
         self.free_bytes < FULL_BELOW_BYTES.min(self.size_bytes / FULL_BELOW_SHARE)
@@ -82,6 +89,7 @@ mod tests {
         assert!(disk.size_bytes > 0 && disk.free_bytes <= disk.size_bytes);
         assert_eq!(disk.network, None);
         assert!(Disk::of(Path::new("/nowhere/at/all")).is_err());
+        assert!(!Disk::is_read_only(&std::env::temp_dir()) && !Disk::is_read_only(Path::new("/nowhere/at/all")));
         assert_eq!((network(0x6969), network(0xef53)), (Some("NFS"), None));
     }
 

@@ -13,7 +13,7 @@ pub enum Unwritable {
     /// There is no room left. It passes by itself.
     #[error("the disk is full")]
     Full,
-    /// The file system is mounted read-only.
+    /// The file system is read-only. It may pass.
     #[error("the disk is read-only")]
     ReadOnly,
     /// Reading, writing or an fsync failed.

@@ -4,6 +4,7 @@
 //! one writer, a thread, which runs what is queued as one group transaction and acknowledges after one fsync (docs/ARCHITECTURE.md).
 
 mod blob_rows;
+mod disk_verdict;
 mod error;
 #[cfg(test)]
 mod every_statement;
@@ -28,8 +29,7 @@ mod usage;
 mod writer;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use sqlx::pool::PoolConnection;
@@ -47,6 +47,7 @@ pub use statement::Parameter;
 pub use tx::Tx;
 pub use usage::Usage;
 
+use disk_verdict::DiskVerdict;
 use look_up::LookUps;
 use queue::{Job, Queue, UploadStage, Write};
 use snapshot::Snapshots;
@@ -113,9 +114,7 @@ pub struct Store {
     look_ups: Arc<LookUps>,
     snapshots: Arc<Snapshots>,
     queue: Queue,
-    writes_stopped: Arc<OnceLock<Unwritable>>,
-    /// Whether the last write of records found the disk full.
-    found_full: Arc<AtomicBool>,
+    disk_verdict: Arc<DiskVerdict>,
     data_directory: Arc<PathBuf>,
     checkpoints: Checkpoints,
     // Held for as long as anybody can reach the database.
@@ -142,15 +141,15 @@ impl Database {
     /// # Errors
     /// If the system refuses another thread.
     pub fn start(self, sequence: Box<dyn Sequence>) -> Result<Store, StoreError> {
-        let writes_stopped = Arc::default();
-        let queue = writer::start(self.writer, sequence, Arc::clone(&writes_stopped))?;
+        let disk_verdict = Arc::default();
+        let data_directory = self.data_directory.clone();
+        let queue = writer::start(self.writer, sequence, Arc::clone(&disk_verdict), data_directory)?;
         Ok(Store {
             readers: self.readers,
             look_ups: Arc::new(self.look_ups),
             snapshots: Arc::new(self.snapshots),
             queue,
-            writes_stopped,
-            found_full: Arc::default(),
+            disk_verdict,
             data_directory: Arc::new(self.data_directory),
             checkpoints: self.checkpoints,
             _lock: Arc::new(self.lock),
@@ -212,10 +211,8 @@ impl Store {
         let (done, answer) = tokio::sync::oneshot::channel();
         self.queue.push(Job::Write { write, done }).await?;
         let stored = answer.await.map_err(|_| StoreError::CLOSED)?;
-        self.found_full.store(
-            matches!(stored, Err(StoreError::Unwritable(Unwritable::Full))),
-            Ordering::Relaxed,
-        );
+        let is_full = matches!(stored, Err(StoreError::Unwritable(Unwritable::Full)));
+        self.disk_verdict.find_full(is_full);
         stored
     }
 
@@ -237,7 +234,12 @@ impl Store {
 
     /// What has stopped all writes until a restart, if anything has: an I/O error while committing, or a damaged file. Reads go on.
     pub fn writes_stopped(&self) -> Option<Unwritable> {
-        self.writes_stopped.get().copied()
+        self.disk_verdict.stopped()
+    }
+
+    /// Whether a write has found the file system read-only since this was asked last. Writes go on when it takes them again.
+    pub fn found_read_only(&self) -> bool {
+        self.disk_verdict.take_read_only()
     }
 
     /// Reads something, and says whether that worked.
@@ -252,7 +254,7 @@ impl Store {
 
     /// Whether the last write of records was refused because the disk was full.
     pub fn found_full(&self) -> bool {
-        self.found_full.load(Ordering::Relaxed)
+        self.disk_verdict.is_full()
     }
 
     /// Moves a large write-ahead log into the database file, if checkpoints are ours and nothing was written since this was asked last:

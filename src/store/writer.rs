@@ -3,18 +3,20 @@
 //! A group is a run of record writes or a run of account changes, never both: writes are rows, stored without savepoints on a connection
 //! of the thread's own, and when such a group fails they are stored again one by one, which changes, being closures, cannot be.
 
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::disk_verdict::DiskVerdict;
 use super::group::{GroupConnection, RAISE_SEQ_HIGH};
 use super::leave::leave_transaction;
 use super::queue::{ChangeJob, Job, Queue, Write};
 use super::{RecordRow, Sequence, SequencedEvent, StoreError, Tx};
-use crate::observe::{Unwritable, metrics};
+use crate::observe::{Disk, Unwritable, metrics};
 
 /// The most jobs in one group transaction: bounds what one failure rolls back and the memory of a group.
 const GROUP_JOBS: usize = 256;
@@ -34,8 +36,10 @@ struct Writer {
     /// Where changes run, which are asynchronous.
     runtime: Handle,
     sequence: Box<dyn Sequence>,
-    /// Once no write is done any more: why.
-    writes_stopped: Arc<OnceLock<Unwritable>>,
+    /// What the disk was found to be.
+    verdict: Arc<DiskVerdict>,
+    /// Where it is.
+    data_directory: PathBuf,
     jobs: mpsc::Receiver<Job>,
     /// A job taken from the queue that did not belong into the last group.
     next: Option<Job>,
@@ -45,14 +49,16 @@ struct Writer {
 pub(super) fn start(
     connections: Connections,
     sequence: Box<dyn Sequence>,
-    writes_stopped: Arc<OnceLock<Unwritable>>,
+    verdict: Arc<DiskVerdict>,
+    data_directory: PathBuf,
 ) -> Result<Queue, StoreError> {
     let (queue, jobs) = Queue::new();
     let writer = Writer {
         connections,
         runtime: Handle::current(),
         sequence,
-        writes_stopped,
+        verdict,
+        data_directory,
         jobs,
         next: None,
     };
@@ -115,9 +121,9 @@ impl Writer {
         }
         match self.write_group(&group) {
             Ok(()) => answer_all(answers),
-            // While another program holds the database each write would wait for it.
-            Err(error @ StoreError::Unwritable(Unwritable::Busy)) => refuse_all(answers, error),
-            Err(error) if group.len() == 1 || self.writes_stopped.get().is_some() => refuse_all(answers, error),
+            // While another program holds the database each write would wait for it; a read-only disk takes none.
+            Err(error @ StoreError::Unwritable(Unwritable::Busy | Unwritable::ReadOnly)) => refuse_all(answers, error),
+            Err(error) if group.len() == 1 || self.verdict.stopped().is_some() => refuse_all(answers, error),
             Err(error) => {
                 tracing::warn!(%error, writes = group.len(), "group rolled back, storing its writes one by one");
                 for (write, done) in group.iter().zip(answers) {
@@ -129,7 +135,7 @@ impl Writer {
 
     fn write_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
         let outcome = self.store_group(group);
-        self.stop_if_damaged(outcome)
+        self.judge(outcome)
     }
 
     fn store_group(&mut self, group: &[Write]) -> Result<(), StoreError> {
@@ -164,7 +170,7 @@ impl Writer {
         }
         let runtime = self.runtime.clone();
         let outcome = runtime.block_on(self.run_changes(&mut group));
-        let outcome = self.stop_if_damaged(outcome);
+        let outcome = self.judge(outcome);
         if outcome.is_err() {
             // Before the other connection writes: this one must not hold the database any more.
             if let Err(error) = runtime.block_on(leave_transaction(&mut self.connections.changes)) {
@@ -203,30 +209,41 @@ impl Writer {
 
     /// Judges the outcome of a COMMIT, the one statement that waits for the disk.
     fn committed(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        let outcome = self.tell_read_only(outcome);
         if let Err(StoreError::Unwritable(reason @ Unwritable::Broken)) = outcome {
             // The kernel may have dropped dirty pages: retrying would acknowledge what is not there.
-            self.stop_writes(reason);
+            self.verdict.stop(reason);
         }
         outcome
     }
 
     /// What is written into a damaged file may damage more of it.
-    fn stop_if_damaged(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn judge(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        let outcome = self.tell_read_only(outcome);
         if let Err(StoreError::Unwritable(reason @ Unwritable::Damaged)) = outcome {
-            self.stop_writes(reason);
+            self.verdict.stop(reason);
         }
         outcome
     }
 
-    fn stop_writes(&self, reason: Unwritable) {
-        if self.writes_stopped.set(reason).is_ok() {
-            tracing::error!(%reason, "writes are stopped until a restart");
+    /// SQLite does not tell a file system that has become read-only from a disk that fails. Its writes may go on when it takes them again:
+    /// nothing was acknowledged since, and whatever was on its way into the log is written anew.
+    fn tell_read_only(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
+        if !matches!(
+            outcome,
+            Err(StoreError::Unwritable(Unwritable::Broken | Unwritable::Full))
+        ) || !Disk::is_read_only(&self.data_directory)
+        {
+            return outcome;
         }
+        self.verdict.find_read_only();
+        Err(StoreError::Unwritable(Unwritable::ReadOnly))
     }
 
     fn check_stopped(&self) -> Result<(), StoreError> {
-        let reason = self.writes_stopped.get().copied();
-        reason.map_or(Ok(()), |reason| Err(StoreError::Unwritable(reason)))
+        self.verdict
+            .stopped()
+            .map_or(Ok(()), |reason| Err(StoreError::Unwritable(reason)))
     }
 }
 

@@ -1,10 +1,12 @@
 //! A disk that fails (catalogue F07).
 
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{DiskFault, FaultyDisk};
+use crate::harness::{DiskFault, FaultyDisk, http_get};
 use crate::repo_car::verify_repo;
 use crate::{Account, Answer, TestApp, metrics};
 
@@ -118,4 +120,114 @@ async fn a_disk_that_fails_stops_writes_until_a_restart() {
     assert_readable(&alice, acknowledged).await;
     bob.create(NOTE, "small", &json!({})).await;
     verify_repo(&alice.export().await, &alice.did, &app.plc.signing_key(&alice.did));
+}
+
+async fn readiness(app: &TestApp) -> (u16, Value) {
+    let (status, body) = http_get(&format!("http://{}/readyz", app.api.address())).await.unwrap();
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+/// A database that cannot be read is the one fault that takes the server out of service.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_database_cannot_be_read_is_not_ready_until_it_can() {
+    let Some(disk) = FaultyDisk::new() else { return };
+    let mut app = TestApp::start_on(&disk, &[("PDS_METRICS_PORT", "0")]).await;
+    app.may_complain();
+    let alice = app.account("alice").await;
+    write(&alice, 0).await.ok();
+    assert_eq!(readiness(&app).await, (200, json!({"status": "ok"})));
+    disk.begins(DiskFault::Unreadable);
+    // What is in memory can be read for as long as nothing changes.
+    let mut written = 1;
+    let until_noticed = async {
+        while readiness(&app).await.0 == 200 {
+            written += usize::from(write(&alice, written).await.status == 200);
+        }
+    };
+    let noticed = tokio::time::timeout(Duration::from_mins(1), until_noticed).await;
+    assert!(noticed.is_ok(), "nobody noticed");
+    assert_eq!(readiness(&app).await, (503, json!({"status": "database unreadable"})));
+    assert_eq!(metrics::series(&app, "pds_ready").await, Some(0.0));
+    let (alive, _) = http_get(&format!("http://{}/livez", app.api.address())).await.unwrap();
+    assert_eq!(alive, 200, "a restart would not help");
+    disk.ends(DiskFault::Unreadable);
+    metrics::becomes(&app, "pds_ready", 1.0).await;
+    assert_eq!(readiness(&app).await, (200, json!({"status": "ok"})));
+    assert_readable(&alice, written).await;
+    write(&alice, written).await.ok();
+    verify_repo(&alice.export().await, &alice.did, &app.plc.signing_key(&alice.did));
+}
+
+/// A file system that the kernel has given up on, for real; it stays so until it is mounted anew.
+struct GivenUpDisk(tempfile::TempDir);
+
+impl GivenUpDisk {
+    /// None, said loudly, where the test may not make one.
+    fn mount() -> Option<GivenUpDisk> {
+        let disk = GivenUpDisk(tempfile::tempdir().unwrap());
+        let image = disk.0.path().join("image");
+        let make = "truncate --size 64M \"$1\" && mkfs.ext4 -q \"$1\" && mkdir \"$2\" && mount -o loop,errors=remount-ro \"$1\" \"$2\"";
+        let made = Command::new("sh")
+            .args(["-c", make, "sh"])
+            .args([&image, &disk.path()])
+            .output();
+        if made.is_ok_and(|made| made.status.success()) && disk.switch().is_some_and(|switch| switch.exists()) {
+            return Some(disk);
+        }
+        println!(
+            "NOT RUN: a file system to break can be mounted by root only; refused_writes.rs has one that is read-only without"
+        );
+        None
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.0.path().join("mounted")
+    }
+
+    /// The file that makes the kernel find an error.
+    fn switch(&self) -> Option<std::path::PathBuf> {
+        let found = Command::new("findmnt")
+            .args(["-no", "SOURCE"])
+            .arg(self.path())
+            .output()
+            .ok()?;
+        let device = String::from_utf8(found.stdout).ok()?;
+        let name = Path::new(device.trim()).file_name()?.to_owned();
+        Some(Path::new("/sys/fs/ext4").join(name).join("trigger_fs_error"))
+    }
+
+    fn gives_up(&self) {
+        std::fs::write(self.switch().unwrap(), "1").unwrap();
+    }
+}
+
+impl Drop for GivenUpDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_go_on_when_the_kernel_makes_the_disk_read_only() {
+    let Some(disk) = GivenUpDisk::mount() else { return };
+    let (data, blobs) = (disk.path().join("data"), disk.path().join("data/blobs"));
+    let mut app = TestApp::start_with(&[
+        ("PDS_DATA_DIRECTORY", data.to_str().unwrap()),
+        ("PDS_BLOBSTORE_DISK_LOCATION", blobs.to_str().unwrap()),
+        ("PDS_METRICS_PORT", "0"),
+    ])
+    .await;
+    app.may_complain();
+    let alice = app.account("alice").await;
+    write(&alice, 0).await.ok();
+    disk.gives_up();
+    let message = write(&alice, 1).await.refused(503, "NotEnoughResources");
+    assert!(message.contains("the disk is read-only"), "{message}");
+    metrics::becomes(&app, "pds_degraded{reason=\"read_only\"}", 1.0).await;
+    assert_eq!(
+        readiness(&app).await,
+        (200, json!({"status": "degraded", "reasons": ["read_only"]}))
+    );
+    assert_readable(&alice, 1).await;
+    app.kill();
 }

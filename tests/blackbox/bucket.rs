@@ -18,7 +18,6 @@ async fn start(s3_url: &str, own: &[(&str, &str)]) -> TestApp {
         ("PDS_BLOBSTORE_S3_BUCKET", "blobs"),
         ("PDS_BLOBSTORE_S3_REGION", "eu-de"),
         ("PDS_BLOBSTORE_S3_ENDPOINT", s3_url),
-        ("PDS_BLOBSTORE_S3_FORCE_PATH_STYLE", "true"),
         ("PDS_BLOBSTORE_S3_ACCESS_KEY_ID", "key-id"),
         ("PDS_BLOBSTORE_S3_SECRET_ACCESS_KEY", "secret-key-canary"),
         ("PDS_BLOB_UPLOAD_LIMIT", "104857600"),

@@ -1,13 +1,15 @@
 /* A disk that fails on demand and remembers what it was told; preloaded into the server (see disk.rs).
  *
  * In the directory DISK_FAULTS, a file `full` makes every write fail with ENOSPC; with EIO fail: for a file `broken` every fsync,
- * for `unwritable` every write. The file DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of path
+ * for `unwritable` every write; for `read_only` whatever changes a file or a directory, and fsync, fail with EROFS;
+ * for `unreadable` nothing can be read of the database's files (EIO). The file DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of path
  * and data and an offset (8 bytes each, of this machine), the path, the data. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +21,32 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static int fails(int fd, const char *fault, int error) {
+static int has(const char *fault, int error) {
     const char *directory = getenv("DISK_FAULTS");
-    struct stat file;
     char path[4096];
-    if (!directory || fstat(fd, &file) != 0 || !(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode))) return 0;
+    if (!directory) return 0;
     snprintf(path, sizeof path, "%s/%s", directory, fault);
     if (access(path, F_OK) != 0) return 0;
     errno = error;
     return 1;
 }
 
-static int takes_no_write(int fd) { return fails(fd, "full", ENOSPC) || fails(fd, "unwritable", EIO); }
-static int is_broken(int fd) { return fails(fd, "broken", EIO); }
+static int fails(int fd, const char *fault, int error) {
+    struct stat file;
+    if (fstat(fd, &file) != 0 || !(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode))) return 0;
+    return has(fault, error);
+}
+
+static int is_read_only(int fd) { return fails(fd, "read_only", EROFS); }
+static int takes_no_write(int fd) { return fails(fd, "full", ENOSPC) || fails(fd, "unwritable", EIO) || is_read_only(fd); }
+static int is_broken(int fd) { return fails(fd, "broken", EIO) || is_read_only(fd); }
+/* Whether a path may not be opened, or what it names not be changed. Devices and /proc are on other file systems. */
+static int is_shut(const char *path) {
+    return strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0 && has("read_only", EROFS);
+}
+static int is_shut_for(const char *path, int flags) {
+    return (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) != 0 && is_shut(path);
+}
 
 static void note_path(char kind, const char *path, const void *data, size_t length, off_t offset) {
     const char *journal = getenv("DISK_JOURNAL");
@@ -44,18 +59,38 @@ static void note_path(char kind, const char *path, const void *data, size_t leng
     if (writev(out, parts, 3) < 0) abort();
 }
 
+static int path_of(int fd, char *path, size_t room) {
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t size = readlink(link, path, room - 1);
+    if (size > 0) path[size] = 0;
+    return size > 0;
+}
+
 static void note(char kind, int fd, const void *data, size_t length, off_t offset) {
-    char link[64], path[4096];
+    char path[4096];
     if (!getenv("DISK_JOURNAL")) return;
     int before = errno;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t size = readlink(link, path, sizeof path - 1);
-    if (size > 0) {
-        path[size] = 0;
-        note_path(kind, path, data, length, offset);
-    }
+    if (path_of(fd, path, sizeof path)) note_path(kind, path, data, length, offset);
     errno = before;
 }
+
+static int is_unreadable(int fd) {
+    char path[4096];
+    int before = errno;
+    if (has("unreadable", EIO) && path_of(fd, path, sizeof path) && strstr(path, "pds.sqlite")) {
+        errno = EIO;
+        return 1;
+    }
+    errno = before;
+    return 0;
+}
+
+ssize_t read(int fd, void *data, size_t size) { return is_unreadable(fd) ? -1 : REAL(read)(fd, data, size); }
+ssize_t pread(int fd, void *data, size_t size, off_t offset) {
+    return is_unreadable(fd) ? -1 : REAL(pread)(fd, data, size, offset);
+}
+ssize_t pread64(int fd, void *data, size_t size, off64_t offset) { return pread(fd, data, size, offset); }
 
 static ssize_t written(int fd, const void *data, ssize_t size, off_t offset) {
     if (size > 0) note('w', fd, data, (size_t)size, offset);
@@ -87,6 +122,7 @@ static int noted(char kind, int fd, int outcome, off_t offset) {
 }
 
 int ftruncate(int fd, off_t size) {
+    if (is_read_only(fd)) return -1;
     pthread_mutex_lock(&lock);
     return noted('t', fd, REAL(ftruncate)(fd, size), size);
 }
@@ -105,7 +141,22 @@ int fdatasync(int fd) {
     return noted('s', fd, REAL(fdatasync)(fd), 0);
 }
 
+#define OPENED(name)                                                    \
+    int name(const char *path, int flags, ...) {                        \
+        va_list more;                                                   \
+        va_start(more, flags);                                          \
+        mode_t mode = va_arg(more, mode_t);                             \
+        va_end(more);                                                   \
+        return is_shut_for(path, flags) ? -1 : REAL(name)(path, flags, mode); \
+    }
+OPENED(open)
+OPENED(open64)
+
+int rename(const char *from, const char *to) { return is_shut(to) ? -1 : REAL(rename)(from, to); }
+int mkdir(const char *path, mode_t mode) { return is_shut(path) ? -1 : REAL(mkdir)(path, mode); }
+
 int unlink(const char *path) {
+    if (is_shut(path)) return -1;
     pthread_mutex_lock(&lock);
     int outcome = REAL(unlink)(path);
     if (outcome == 0) note_path('u', path, "", 0, 0);

@@ -17,6 +17,10 @@ pub(crate) enum DiskFault {
     Broken,
     /// Every write fails with EIO.
     Unwritable,
+    /// Whatever changes something fails with EROFS.
+    ReadOnly,
+    /// Whatever reads the database fails with EIO.
+    Unreadable,
 }
 
 /// The disk of one test; it works until it is told otherwise.
@@ -89,6 +93,8 @@ impl DiskFault {
             DiskFault::Full => "full",
             DiskFault::Broken => "broken",
             DiskFault::Unwritable => "unwritable",
+            DiskFault::ReadOnly => "read_only",
+            DiskFault::Unreadable => "unreadable",
         }
     }
 }

@@ -15,6 +15,9 @@ use crate::store::{Row, StoreError};
 /// answer.
 const GRACE: Duration = Duration::from_hours(2);
 
+/// So many used tokens of a session are remembered beyond their grace, the newest: of days, for a client that is always in use.
+const MAX_USED: i64 = 50;
+
 const REFRESH: &str = concat!(
     "SELECT ",
     account_columns!(),
@@ -26,7 +29,7 @@ const REFRESH: &str = concat!(
 /// Why a session is not refreshed.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// The token was used and its grace is over, or its session has ended.
+    /// The token was used and its grace is over, which ends its session, or its session has ended.
     #[error("Token has been revoked")]
     Revoked,
     /// The account is taken down.
@@ -57,7 +60,9 @@ struct Rotated {
 }
 
 impl Accounts {
-    /// Gives the next refresh token and a new access token. The old refresh token gives the same next one for two more hours.
+    /// Gives the next refresh token and a new access token. The old refresh token gives the same next one for two more hours. Who comes with
+    /// it after that is not who used it, so one of the two has stolen it: the session ends for both
+    /// ([RFC 9700 §4.14.2](https://www.rfc-editor.org/rfc/rfc9700#section-4.14.2)).
     ///
     /// # Errors
     /// If the session has ended or the account is taken down.
@@ -68,7 +73,7 @@ impl Accounts {
             .0
             .store
             .change(move |tx| Box::pin(async move { rotate(tx.connection(), &token, &next_id, now).await }));
-        let rotated = rotated.await?;
+        let rotated = rotated.await??;
         let (did, tokens) = (&rotated.account.did, &self.0.tokens);
         Ok(Session {
             access_jwt: tokens.issue_access(did, rotated.scope, &rotated.session_id, self.now_seconds()),
@@ -93,12 +98,13 @@ impl StoredToken {
     }
 }
 
+/// The inner error is that of a session which has ended by it: that is not rolled back.
 async fn rotate(
     connection: &mut SqliteConnection,
     token: &RefreshToken,
     fresh_id: &str,
     now: i64,
-) -> Result<Rotated, RefreshError> {
+) -> Result<Result<Rotated, RefreshError>, RefreshError> {
     let row = sqlx::query(REFRESH)
         .bind(&token.token_id)
         .bind(token.did.as_str())
@@ -110,20 +116,24 @@ async fn rotate(
     };
     let stored = StoredToken::from_row(token, &row)?;
     if stored.expires_at <= now {
-        return Err(RefreshError::Revoked);
+        if stored.next_id.is_some() {
+            tracing::info!(did = %token.did, "a refresh token was used again: its session ends");
+            end_session(connection, &stored.session_id).await?;
+        }
+        return Ok(Err(RefreshError::Revoked));
     }
     let account = Account::from_row(&row)?;
     if account.status == AccountStatus::TakenDown {
         return Err(RefreshError::TakenDown);
     }
     let (token_id, expires_at) = successor(connection, &stored, fresh_id, now).await?;
-    Ok(Rotated {
+    Ok(Ok(Rotated {
         account,
         session_id: stored.session_id,
         scope: stored.scope,
         token_id,
         expires_at,
-    })
+    }))
 }
 
 /// A takedown ends sessions, which their owner should learn.
@@ -178,16 +188,28 @@ async fn retire(
     Ok(())
 }
 
-/// Moves the session's end and removes its tokens whose time is over.
+/// Moves the session's end and forgets its oldest used tokens.
 async fn extend(connection: &mut SqliteConnection, session_id: &str, end: i64, now: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE session SET expires_at = $1 WHERE session_id = $2")
         .bind(end)
         .bind(session_id)
         .execute(&mut *connection)
         .await?;
-    sqlx::query("DELETE FROM refresh_token WHERE session_id = $1 AND expires_at <= $2")
+    sqlx::query(
+        "DELETE FROM refresh_token WHERE session_id = $1 AND expires_at <= $2 AND token_id NOT IN \
+         (SELECT token_id FROM refresh_token WHERE session_id = $1 AND expires_at <= $2 ORDER BY expires_at DESC LIMIT $3)",
+    )
+    .bind(session_id)
+    .bind(now)
+    .bind(MAX_USED)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn end_session(connection: &mut SqliteConnection, session_id: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM session WHERE session_id = $1")
         .bind(session_id)
-        .bind(now)
         .execute(connection)
         .await?;
     Ok(())

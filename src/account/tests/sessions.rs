@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::account::testing::TestAccounts;
-use crate::account::{Login, LoginError, RefreshError, Session, TokenError};
+use crate::account::{Login, LoginError, Origin, RefreshError, Session, TokenError};
 use crate::mail::Language;
 use crate::store::StoreError;
 
@@ -14,7 +14,7 @@ pub(super) fn login(identifier: &str, password: &str) -> Login {
         identifier: identifier.to_owned(),
         password: password.to_owned(),
         allow_takendown: false,
-        from: None,
+        from: Origin::Hidden,
         factor_token: None,
         language: Language::English,
     }
@@ -130,18 +130,44 @@ async fn refreshing_keeps_the_session_and_gives_one_next_token() {
     let other = test.accounts.authenticate(&second.access_jwt).await.unwrap();
     assert_eq!(first.session_id, other.session_id);
 
-    test.clock.advance(HOUR + Duration::from_secs(1));
-    assert!(
-        matches!(refreshed(&test, &alice.refresh_jwt).await, Err(RefreshError::Revoked)),
-        "the grace is over"
-    );
-    assert!(refreshed(&test, &second.refresh_jwt).await.is_ok());
     assert_eq!(test.count("SELECT count(*) FROM session").await, 1);
-    assert_eq!(
-        test.count("SELECT count(*) FROM refresh_token").await,
-        2,
-        "what is over is removed"
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_after_its_grace_ends_the_session_for_all() {
+    let (test, alice) = with_alice().await;
+    let other = test.accounts.log_in(login("alice.test", "alice-pass")).await.unwrap();
+    let second = refreshed(&test, &alice.refresh_jwt).await.unwrap();
+    let third = refreshed(&test, &second.refresh_jwt).await.unwrap();
+    test.clock.advance(2 * HOUR + Duration::from_secs(1));
+    let fourth = refreshed(&test, &third.refresh_jwt).await.unwrap();
+    let replayed = refreshed(&test, &alice.refresh_jwt).await;
+    assert!(matches!(replayed, Err(RefreshError::Revoked)), "its grace is over");
+    let refused = test.accounts.authenticate(&fourth.access_jwt).await;
+    assert!(matches!(refused, Err(TokenError::Revoked)), "{refused:?}");
+    for token in [&fourth.refresh_jwt, &third.refresh_jwt] {
+        assert!(matches!(refreshed(&test, token).await, Err(RefreshError::Revoked)));
+    }
+    assert!(
+        refreshed(&test, &other.refresh_jwt).await.is_ok(),
+        "another session goes on"
     );
+}
+
+#[tokio::test]
+async fn used_tokens_are_remembered_in_bounds() {
+    let (test, alice) = with_alice().await;
+    let mut session = alice.clone();
+    for _ in 0..60 {
+        session = refreshed(&test, &session.refresh_jwt).await.unwrap();
+        test.clock.advance(3 * HOUR);
+    }
+    session = refreshed(&test, &session.refresh_jwt).await.unwrap();
+    // Those that are over, the one that was used just now and its successor.
+    assert_eq!(test.count("SELECT count(*) FROM refresh_token").await, 50 + 2);
+    let forgotten = refreshed(&test, &alice.refresh_jwt).await;
+    assert!(matches!(forgotten, Err(RefreshError::Revoked)));
+    assert!(refreshed(&test, &session.refresh_jwt).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,14 +1,12 @@
 //! Changing an account's e-mail address and password.
 
-use std::net::IpAddr;
-
 use sqlx::SqliteConnection;
 
 use super::login_attempts::LoginAttempt;
 use super::password::{self, PasswordError, Verdict};
 use super::pending::is_email_taken;
 use super::sessions::end_all_sessions;
-use super::{Account, Accounts, DeletionError, EmailRefused, EmailTokenError, email};
+use super::{Account, Accounts, DeletionError, EmailRefused, EmailTokenError, Origin, email};
 use crate::store::StoreError;
 
 /// Why an e-mail address is not changed.
@@ -88,7 +86,7 @@ impl Accounts {
         &self,
         account: &Account,
         password: &str,
-        from: Option<IpAddr>,
+        from: Origin,
     ) -> Result<bool, DeletionError> {
         if !password::can_be_tried(password) {
             return Ok(false);
@@ -98,9 +96,7 @@ impl Accounts {
             account: Some(&account.did),
             from,
         };
-        if let Some(attempts) = &self.0.login_attempts {
-            attempts.begin(attempt).await?;
-        }
+        self.0.login_attempts.begin(attempt).await?;
         // After the wait: the password may have been changed meanwhile.
         let found = self
             .find_login(attempt.identifier)
@@ -108,8 +104,8 @@ impl Accounts {
             .map_err(EmailTokenError::from)?;
         let hash = found.and_then(|(_, hash)| hash);
         let is_right = self.0.passwords.verify(password, hash).await? != Verdict::Wrong;
-        if let Some(attempts) = self.0.login_attempts.as_ref().filter(|_| is_right) {
-            attempts.was_right(attempt);
+        if is_right {
+            self.0.login_attempts.was_right(attempt);
         }
         Ok(is_right)
     }

@@ -1,13 +1,11 @@
 //! Deleting accounts: the account goes at once, what it leaves behind is removed by a job.
 
-use std::net::IpAddr;
-
 use atproto_data::Did;
 use atproto_repo::frame::{self, account_event};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::lookup::find_by_id;
-use super::{Account, Accounts, EmailTokenError, PasswordError};
+use super::{Account, Accounts, EmailTokenError, Origin, PasswordError};
 use crate::blob::release_account;
 use crate::mail::Code;
 use crate::store::{StoreError, Tx};
@@ -51,7 +49,7 @@ pub enum DeletionError {
 
 impl Accounts {
     /// Whether somebody knows an account's password and the code that was mailed to its owner. A wrong password does not count against
-    /// the code, so that strangers cannot end it. `from` is the client's address, if it is known.
+    /// the code, so that strangers cannot end it. `from` is where they are.
     ///
     /// # Errors
     /// Why not.
@@ -60,7 +58,7 @@ impl Accounts {
         account: &Account,
         password: &str,
         token: &str,
-        from: Option<IpAddr>,
+        from: Origin,
     ) -> Result<(), DeletionError> {
         if !self.knows_password(account, password, from).await? {
             return Err(DeletionError::Wrong);

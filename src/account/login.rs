@@ -1,6 +1,5 @@
 //! Logging in with a password or an app password.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use sqlx::SqliteConnection;
@@ -10,7 +9,7 @@ use super::login_attempts::LoginAttempt;
 use super::lookup::login_key;
 use super::password::{self, PasswordError, Verdict};
 use super::sessions::NewSession;
-use super::{Account, AccountStatus, Accounts, AppPassword, EmailTokenError, Session, app_passwords};
+use super::{Account, AccountStatus, Accounts, AppPassword, EmailTokenError, Origin, Session, app_passwords};
 use crate::mail::{Code, Language};
 use crate::observe::metrics;
 use crate::session_scope::SessionScope;
@@ -31,8 +30,8 @@ pub struct Login {
     pub password: String,
     /// Whether a session is wanted even if the account is taken down; it is good for little.
     pub allow_takendown: bool,
-    /// The client's address, if it is known.
-    pub from: Option<IpAddr>,
+    /// Where they are.
+    pub from: Origin,
     /// The code that was mailed, where the account has a second factor.
     pub factor_token: Option<String>,
     /// The language of that mail.
@@ -112,9 +111,7 @@ impl Accounts {
             })
         });
         let (account, session) = stored.await??;
-        if let Some(attempts) = &self.0.login_attempts {
-            attempts.was_right(attempt(&login, Some(&account)));
-        }
+        self.0.login_attempts.was_right(attempt(&login, Some(&account)));
         Ok(self.open_session(account, &session))
     }
 
@@ -129,9 +126,7 @@ impl Accounts {
             None
         };
         let (account, hash) = found.unzip();
-        if let Some(attempts) = &self.0.login_attempts {
-            attempts.begin(attempt(login, account.as_ref())).await?;
-        }
+        self.0.login_attempts.begin(attempt(login, account.as_ref())).await?;
         let proof = self.prove(&login.password, account.as_ref(), hash.flatten()).await?;
         account.zip(proof).ok_or(LoginError::Wrong)
     }

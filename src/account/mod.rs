@@ -26,6 +26,7 @@ mod login_attempts;
 mod lookup;
 mod moderation;
 mod move_in;
+mod origin;
 mod password;
 mod pending;
 mod plc_operation;
@@ -69,6 +70,7 @@ pub use invites::{ADMIN, InviteError};
 pub use key_change::KeyChangeError;
 pub use login::{Login, LoginError};
 pub use moderation::{AccountSearch, ModeratedAccount};
+pub use origin::Origin;
 pub use password::PasswordError;
 pub use plc_operation::{PlcChanges, PlcOperationError};
 pub use preferences::{PreferenceAccess, PreferencesError};
@@ -108,8 +110,6 @@ pub struct AccountSettings {
     pub recovery_did_key: Option<String>,
     /// Whether sessions come with the account's DID document (`PDS_ENABLE_DID_DOC_WITH_SESSION`).
     pub did_document_with_session: bool,
-    /// Whether who guesses passwords has to wait (`PDS_RATE_LIMITS_ENABLED`).
-    pub slow_down_guesses: bool,
 }
 
 /// What accounts stand on.
@@ -150,8 +150,7 @@ struct Inner {
     email_tokens: EmailTokens,
     /// An account's handle is changed by one request at a time.
     handle_changes: Locks<i64>,
-    /// None where nobody is slowed down.
-    login_attempts: Option<LoginAttempts>,
+    login_attempts: LoginAttempts,
 }
 
 impl Accounts {
@@ -170,9 +169,7 @@ impl Accounts {
         let passwords = Passwords::new(Arc::clone(&random));
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
         let email_tokens = EmailTokens::new(&settings.jwt_secret);
-        let login_attempts = settings
-            .slow_down_guesses
-            .then(|| LoginAttempts::new(Arc::clone(&clock)));
+        let login_attempts = LoginAttempts::new(Arc::clone(&clock));
         let inner = Inner {
             store,
             clock,

@@ -188,7 +188,6 @@ impl TestAccounts {
             plc_rotation_key: rotation_key,
             recovery_did_key: None,
             did_document_with_session: false,
-            slow_down_guesses: true,
         };
         let (shared_clock, shared_plc) = (Arc::clone(&clock), Arc::clone(&plc));
         let dids = dids(Arc::clone(&plc) as Arc<dyn PlcDirectory>, Arc::clone(&clock));

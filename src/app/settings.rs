@@ -147,7 +147,6 @@ pub(super) fn accounts(config: &Config) -> AccountSettings {
         plc_rotation_key: config.secrets.plc_rotation_key.clone(),
         recovery_did_key: config.identity.recovery_did_key.clone(),
         did_document_with_session: config.identity.enable_did_doc_with_session,
-        slow_down_guesses: config.limits.enabled,
     }
 }
 

@@ -82,12 +82,16 @@ async fn call<S: Application>(app: Arc<S>, method: &'static Method<S>, request: 
     let mut caller = caller?;
     let headers = app.answer_headers(&caller);
     let on_success = app.on_success(&mut caller);
+    let meter = Meter::of(&parts);
     let mut response = match run(app, method, caller, parts, body).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     };
-    if let Some(on_success) = on_success.filter(|_| response.status().is_success()) {
-        on_success();
+    if response.status().is_success() {
+        meter.call_succeeded(method.limits.own);
+        if let Some(on_success) = on_success {
+            on_success();
+        }
     }
     response.headers_mut().extend(headers);
     Ok(response)

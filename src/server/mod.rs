@@ -34,7 +34,7 @@ pub use call::Call;
 pub use error::{XrpcError, XrpcResult};
 pub use health::Health;
 pub use input::Input;
-pub use limits::{CountsOn, Limit, Limiter, Meter};
+pub use limits::{Client, CountsOn, Limit, Limiter, Meter};
 pub use listen::{serve, serve_latest};
 pub use method::{Accepts, JSON_LIMIT, Method};
 pub use params::Params;

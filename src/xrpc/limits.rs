@@ -34,6 +34,8 @@ pub(super) const CREATE_ACCOUNT: &[Limit] = &[Limit::per_address("createAccount"
 pub(super) const CREATE_SESSION: &[Limit] = &[
     Limit::per_address_and_input("createSession", "identifier", 300, DAY),
     Limit::per_address_and_input("createSession", "identifier", 30, MINUTES_5),
+    // One password tried at many accounts. The reference has no such limit.
+    Limit::failures_per_address("createSession", 100, MINUTES_5),
 ];
 
 pub(super) const UPDATE_HANDLE: &[Limit] = &[

@@ -9,6 +9,7 @@ mod internal_pds;
 mod invite_view;
 pub(crate) mod limits;
 mod mailed_code;
+mod origin;
 mod proxy;
 mod record_json;
 mod repo_error;

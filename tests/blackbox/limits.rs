@@ -90,6 +90,28 @@ async fn who_guesses_passwords_is_stopped_and_the_owner_gets_in() {
 }
 
 #[tokio::test]
+async fn who_tries_a_password_at_many_accounts_is_stopped() {
+    let app = start().await;
+    app.account("alice").await;
+    let login = json!({"identifier": "alice.test", "password": password("alice")});
+    let log_in = |address| from(app.api.post(CREATE_SESSION), address).json(&login);
+    // What goes well does not count.
+    assert_eq!(statuses((0..3).map(|_| log_in("203.0.113.7"))).await, [200; 3]);
+    let guess = |n, address| {
+        let wrong = json!({"identifier": format!("nobody{n}.test")});
+        from(app.api.post(CREATE_SESSION), address).json(&wrong)
+    };
+    let guesses = statuses((0..101).map(|n| guess(n, "203.0.113.7"))).await;
+    assert_eq!((&guesses[..100], guesses[100]), (&[400; 100][..], 429));
+    let stopped = Answer::to(log_in("203.0.113.7")).await.unwrap();
+    assert_eq!(stopped.headers["ratelimit-policy"], "100;w=300");
+    stopped.refused(429, "RateLimitExceeded");
+    Answer::to(log_in("203.0.113.8")).await.unwrap().ok();
+    let hidden = statuses((0..101).map(|n| guess(n, "10.0.0.1"))).await;
+    assert_eq!(hidden, [400; 101]);
+}
+
+#[tokio::test]
 async fn strangers_are_limited_by_address_where_it_is_known() {
     let app = start().await;
     let try_code = |address| from(app.api.post(CREATE_ACCOUNT), address).json(&json!({"handle": "x.test"}));

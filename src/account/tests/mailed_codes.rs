@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::account::testing::{Fault, TestAccounts};
 use crate::account::{
-    Account, ConfirmEmailError, DeletionError, EmailError, EmailTokenError, EmailUpdate, NewPasswordError, PlcChanges,
-    PlcOperationError, ResetPasswordError, TokenError, UpdateEmailError,
+    Account, ConfirmEmailError, DeletionError, EmailError, EmailTokenError, EmailUpdate, NewPasswordError, Origin,
+    PlcChanges, PlcOperationError, ResetPasswordError, TokenError, UpdateEmailError,
 };
 use crate::clock::Clock as _;
 use crate::mail::{Code, Language};
@@ -242,7 +242,11 @@ async fn deletion_needs_the_password_and_the_code() {
     let test = TestAccounts::open().await;
     let alice = alice(&test).await;
     let text = code(&test, &alice, Code::DeleteAccount).await;
-    let check = async |password: &str, token: &str| test.accounts.check_deletion(&alice, password, token, None).await;
+    let check = async |password: &str, token: &str| {
+        test.accounts
+            .check_deletion(&alice, password, token, Origin::Hidden)
+            .await
+    };
     for _ in 0..6 {
         assert!(matches!(check("wrong", "AAAAA-AAAAA").await, Err(DeletionError::Wrong)));
     }

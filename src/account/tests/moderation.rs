@@ -6,8 +6,8 @@ use atproto_repo::frame::Frame;
 
 use crate::account::testing::TestAccounts;
 use crate::account::{
-    Account, AccountSearch, AccountStatus, Deletion, EmailError, Login, LoginError, NewPasswordError, RefreshError,
-    Session, Takedown, TokenError,
+    Account, AccountSearch, AccountStatus, Deletion, EmailError, Login, LoginError, NewPasswordError, Origin,
+    RefreshError, Session, Takedown, TokenError,
 };
 use crate::mail::Language;
 
@@ -27,7 +27,7 @@ fn log_in(password: &str) -> Login {
         identifier: "alice.test".to_owned(),
         password: password.to_owned(),
         allow_takendown: false,
-        from: None,
+        from: Origin::Hidden,
         factor_token: None,
         language: Language::English,
     }

@@ -24,6 +24,8 @@ pub(super) enum Per {
     Address,
     /// The client's address together with the text in this field of the input.
     AddressAndInput(&'static str),
+    /// The client's address, but a call that succeeds does not count.
+    FailuresOfAddress,
     /// The account that calls.
     Account,
     /// Everybody together.
@@ -44,6 +46,11 @@ impl Limit {
         window: Duration,
     ) -> Limit {
         Limit::new(name, points, window, Per::AddressAndInput(field))
+    }
+
+    /// `points` calls that fail in a window for each client address.
+    pub const fn failures_per_address(name: &'static str, points: u32, window: Duration) -> Limit {
+        Limit::new(name, points, window, Per::FailuresOfAddress)
     }
 
     /// `points` calls in a window for each account.

@@ -78,6 +78,11 @@ impl Meter {
         self.client
     }
 
+    /// Whether it is limited at all.
+    pub fn is_limited(&self) -> bool {
+        self.limiter.is_some()
+    }
+
     /// The address that may have its share of what there is and no more; none where the request is not limited, the address is hidden, or
     /// it is this machine's own, where a proxy may hide others.
     pub fn sharing_address(&self) -> Option<IpAddr> {
@@ -114,6 +119,16 @@ impl Meter {
         outcome
     }
 
+    /// Takes back what counts failures only: the call succeeded.
+    pub(in crate::server) fn call_succeeded(&self, limits: &[Limit]) {
+        let Some((limiter, address)) = self.limiter.as_ref().zip(self.client.address()) else {
+            return;
+        };
+        for limit in limits.iter().filter(|limit| limit.per == Per::FailuresOfAddress) {
+            limiter.counters.give_back(key_of(limit, (address, "")), 1);
+        }
+    }
+
     /// Counts what a page does for somebody who is not logged in.
     ///
     /// # Errors
@@ -127,7 +142,7 @@ impl Meter {
         match (limit.per, on) {
             (Per::Server, _) => self.count(limit, (), points),
             (Per::Account, CountsOn::Account(did) | CountsOn::Visitor(did)) => self.count(limit, did.as_str(), points),
-            (Per::Account | Per::Address, _) => self.count_on_client(limit, "", points),
+            (Per::Account | Per::Address | Per::FailuresOfAddress, _) => self.count_on_client(limit, "", points),
             (Per::AddressAndInput(field), _) if self.client == Client::Hidden => {
                 self.note_hidden_client();
                 self.count(&limit.widened(HIDDEN_CLIENTS), text_of(input, field), points)
@@ -157,11 +172,10 @@ impl Meter {
             return Ok(());
         };
         let now = limiter.clock.now_micros();
-        let key = (limit.name, limit.window, limit.per, key);
         let standing = Standing {
             points: limit.points,
             window: limit.window,
-            used: limiter.counters.add(key, points, limit.window, now),
+            used: limiter.counters.add(key_of(limit, key), points, limit.window, now),
             now,
         };
         let mut tightest = self.tightest.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +186,7 @@ impl Meter {
             metrics::RATE_LIMITED.increment([match limit.per {
                 Per::Account => "account",
                 Per::Server => "server",
-                Per::Address => "address",
+                Per::Address | Per::FailuresOfAddress => "address",
                 Per::AddressAndInput(_) => "identifier",
             }]);
             Err(XrpcError::rate_limited())
@@ -202,6 +216,11 @@ impl Meter {
             standing.tell(headers);
         }
     }
+}
+
+/// What a limit counts on.
+fn key_of(limit: &Limit, on: impl Hash) -> impl Hash {
+    (limit.name, limit.window, limit.per, on)
 }
 
 /// What a field of the input says, in lower case.

@@ -7,6 +7,7 @@ use crate::account::{Login, LoginError};
 use crate::app::App;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::mailed_code::{language, token_error};
+use crate::xrpc::origin::origin;
 use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
@@ -22,7 +23,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         identifier: call.input.required_str("identifier")?.to_owned(),
         password: call.input.required_str("password")?.to_owned(),
         allow_takendown: call.input.flag("allowTakendown")?,
-        from: call.meter().client().address(),
+        from: origin(&call.meter()),
         factor_token: call.input.optional_str("authFactorToken")?.map(str::to_owned),
         language: language(&call),
     };

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::jobs::deletion;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::mailed_code::token_error;
+use crate::xrpc::origin::origin;
 use crate::xrpc::{Call, limits};
 
 pub(crate) const METHOD: Method<App> = Method::procedure(
@@ -26,7 +27,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = app.accounts.find_did(&did).await;
     let account = account.map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| XrpcError::invalid_request("account not found"))?;
-    let from = call.meter().client().address();
+    let from = origin(&call.meter());
     let checked = app.accounts.check_deletion(&account, password, token, from).await;
     checked.map_err(refusal)?;
     let deleted = deletion::delete(&app, &account, Deletion::Asked).await;

@@ -3,7 +3,7 @@
 //! It is written at full speed under one snapshot of the database into memory or an unlinked temporary file, and sent from there: a slow
 //! client never holds a read transaction, which would stop the write-ahead log from being checkpointed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use std::sync::{Arc, Weak};
 use atproto_data::{Cid, Tid};
 use atproto_repo::car;
 use atproto_repo::mst::TreeItem;
+use foldhash::{HashSet, HashSetExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::load::{check_content, damaged, load_head, load_tree};

@@ -16,15 +16,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{ServiceExt, service_fn};
 
+use super::connections::{Connections, Place};
 use super::linger::{LentStream, linger};
+use super::open_files;
 
-/// So many connections are open at once; more wait in the kernel's queue. WebSockets do not count: whoever upgrades bounds them.
+/// So many connections are open at once, or half as many as the process may have files open. WebSockets do not count: whoever upgrades
+/// bounds them.
 const MAX_CONNECTIONS: usize = 10_000;
 /// A new connection must have sent the head of its first request by then.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
@@ -56,11 +59,21 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
 /// As [`serve`], but each request goes to the router that `routers` holds at that moment, so that the listener can open, with
 /// [`not_ready`](super::router::not_ready), before the application is built.
 pub async fn serve_latest(listener: TcpListener, routers: watch::Receiver<Router>, shutdown: CancellationToken) {
-    let connections = TaskTracker::new();
+    let files = open_files::limit().and_then(|files| usize::try_from(files).ok());
+    let places = files.map_or(MAX_CONNECTIONS, |files| MAX_CONNECTIONS.min(files / 2));
+    serve_within(Connections::new(places), listener, routers, shutdown).await;
+}
+
+async fn serve_within(
+    connections: Connections,
+    listener: TcpListener,
+    routers: watch::Receiver<Router>,
+    shutdown: CancellationToken,
+) {
+    let tasks = TaskTracker::new();
     let abort = CancellationToken::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Some((slot, accepted)) = shutdown
-        .run_until_cancelled(async { (slots.clone().acquire_owned().await, listener.accept().await) })
+    while let Some((place, accepted)) = shutdown
+        .run_until_cancelled(async { (connections.place().await, listener.accept().await) })
         .await
     {
         match accepted {
@@ -70,27 +83,23 @@ pub async fn serve_latest(listener: TcpListener, routers: watch::Receiver<Router
                     routers: routers.clone(),
                     shutdown: shutdown.clone(),
                     abort: abort.clone(),
+                    place,
                 };
-                connections.spawn(async move {
-                    connection.serve(stream).await;
-                    drop(slot);
-                });
+                tasks.spawn(connection.serve(stream));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
+                connections.make_room();
                 let _ = timeout(ACCEPT_PAUSE, shutdown.cancelled()).await;
             }
         }
     }
     drop(listener);
-    connections.close();
-    if timeout(DRAIN, connections.wait()).await.is_err() {
-        tracing::warn!(
-            connections = connections.len(),
-            "closing connections that have not finished"
-        );
+    tasks.close();
+    if timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "closing connections that have not finished");
         abort.cancel();
-        connections.wait().await;
+        tasks.wait().await;
     }
 }
 
@@ -99,39 +108,44 @@ struct Connection {
     routers: watch::Receiver<Router>,
     shutdown: CancellationToken,
     abort: CancellationToken,
+    place: Place,
 }
 
 impl Connection {
     async fn serve(self, stream: TcpStream) {
         // Without it small answers wait for the acknowledgement of the packet before them; it fails on dead sockets only.
         let _ = stream.set_nodelay(true);
-        let abort = self.abort.clone();
         let (lent, mut returned) = LentStream::new(stream);
         self.converse(lent).await;
         if let Ok(stream) = returned.try_recv() {
-            abort.run_until_cancelled(linger(stream)).await;
+            tokio::select! {
+                () = linger(stream) => (),
+                () = self.abort.cancelled() => (),
+                () = self.place.activity().is_to_make_room() => (),
+            }
         }
     }
 
     /// Answers requests until one of both sides has had enough.
-    async fn converse(self, stream: LentStream) {
-        let Self {
-            peer,
-            routers,
-            shutdown,
-            abort,
-        } = self;
+    async fn converse(&self, stream: LentStream) {
         let has_asked = Arc::new(AtomicBool::new(false));
         let asked = has_asked.clone();
+        let (peer, routers, activity) = (self.peer, self.routers.clone(), self.place.activity().clone());
         let service = service_fn(move |request: Request<Incoming>| {
             asked.store(true, Ordering::Relaxed);
-            answer(routers.borrow().clone(), peer, request)
+            let under_way = activity.begin();
+            let answer = answer(routers.borrow().clone(), peer, request);
+            async move {
+                let answer = answer.await;
+                drop(under_way);
+                answer
+            }
         });
         let builder = builder();
         let mut connection =
             pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)));
         let mut first_request = pin!(sleep_until(Instant::now() + FIRST_REQUEST));
-        let (mut is_new, mut is_draining) = (true, false);
+        let (mut is_new, mut is_last) = (true, false);
         loop {
             tokio::select! {
                 result = connection.as_mut() => {
@@ -146,12 +160,20 @@ impl Connection {
                         return;
                     }
                 }
-                () = shutdown.cancelled(), if !is_draining => {
-                    is_draining = true;
+                () = self.is_to_end(), if !is_last => {
+                    is_last = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = abort.cancelled() => return,
+                () = self.abort.cancelled() => return,
             }
+        }
+    }
+
+    /// Returns when no more requests are to be taken on this connection.
+    async fn is_to_end(&self) {
+        tokio::select! {
+            () = self.shutdown.cancelled() => (),
+            () = self.place.activity().is_to_make_room() => (),
         }
     }
 }
@@ -204,11 +226,16 @@ mod tests {
     }
 
     async fn start(router: Router) -> Server {
+        start_with_places(MAX_CONNECTIONS, router).await
+    }
+
+    async fn start_with_places(places: usize, router: Router) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (routers, receiver) = watch::channel(router);
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(serve_latest(listener, receiver, shutdown.clone()));
+        let connections = Connections::new(places);
+        let task = tokio::spawn(serve_within(connections, listener, receiver, shutdown.clone()));
         Server {
             address,
             routers,
@@ -269,6 +296,37 @@ mod tests {
             exchange(server.address, beginning.as_bytes()).await;
             assert_eq!(started.elapsed().as_secs(), FIRST_REQUEST.as_secs(), "{beginning}");
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_longest_for_a_request_makes_room() {
+        let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (signal, gate) = (reached.clone(), go_on.clone());
+        let slow = move || async move {
+            signal.notify_one();
+            gate.notified().await;
+            "done"
+        };
+        let router = Router::new().route("/", get(async || "fine")).route("/slow", get(slow));
+        let server = start_with_places(3, router).await;
+        let mut busy = TcpStream::connect(server.address).await.unwrap();
+        busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        reached.notified().await;
+        let mut silent = TcpStream::connect(server.address).await.unwrap();
+        for _ in 0..10 {
+            let mut kept = TcpStream::connect(server.address).await.unwrap();
+            kept.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+            let mut answer = [0; 15];
+            kept.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        }
+        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
+        go_on.notify_one();
+        let mut answer = String::new();
+        busy.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("done"), "{answer}");
     }
 
     #[tokio::test]

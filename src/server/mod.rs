@@ -22,6 +22,7 @@ pub mod params;
 pub mod respond;
 pub mod router;
 
+mod connections;
 mod dispatch;
 mod middleware;
 mod routes;

@@ -17,3 +17,8 @@ pub fn raise_limit() -> io::Result<Option<u64>> {
     }
     Ok(maximum)
 }
+
+/// How many files this process may have open (none: unlimited).
+pub(super) fn limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}

@@ -1,4 +1,4 @@
-//! A thousand readers of the firehose at once.
+//! A thousand readers of the firehose at once, and more connections than there are files.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use atproto_repo::Frame;
 use pds::server::open_files;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::harness::seq;
@@ -22,6 +23,9 @@ const WRITERS: usize = 4;
 const MOST_BYTES_PER_SUBSCRIBER: u64 = 64 << 10;
 /// What the events and writes themselves may cost beside.
 const MOST_BYTES_BESIDE: u64 = 32 << 20;
+
+/// Few, as in a container that nobody made larger.
+const OPEN_FILES: usize = 256;
 
 /// What tells one frame from another; a thousand readers cannot keep them all.
 fn fingerprint(frame: &[u8]) -> u64 {
@@ -117,4 +121,22 @@ async fn a_thousand_readers_get_every_event_once_and_in_order() {
     for (start, (frames, _)) in read {
         assert!(frames == all[start..], "a reader from event {start} on");
     }
+}
+
+#[tokio::test]
+async fn connections_that_stay_open_shut_nobody_out() {
+    let app = TestApp::start_with_at_most_open_files(OPEN_FILES).await;
+    let alice = app.account("alice").await;
+    let mut open = Vec::new();
+    for _ in 0..2 * OPEN_FILES {
+        open.push(TcpStream::connect(app.api.address()).await.unwrap());
+    }
+    // Each on a connection of its own.
+    let mut requests = JoinSet::new();
+    for number in 0..20 {
+        let alice = alice.clone();
+        requests.spawn(async move { write(&alice, &format!("n{number}"), 1).await });
+    }
+    requests.join_all().await;
+    app.account("bob").await;
 }

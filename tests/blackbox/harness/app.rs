@@ -62,6 +62,12 @@ impl TestApp {
         TestApp::start_by(&["/bin/sh", "-c", few, "sh"], Plc::start().await, &[]).await
     }
 
+    /// A server that can never have more than so many files open.
+    pub(crate) async fn start_with_at_most_open_files(most: usize) -> TestApp {
+        let bound = format!("ulimit -n {most}; exec \"$@\"");
+        TestApp::start_by(&["/bin/sh", "-c", &bound, "sh"], Plc::start().await, &[]).await
+    }
+
     /// A server that another command starts, if there is one.
     async fn start_by(launcher: &[&str], plc: Plc, own: &[(&str, &str)]) -> TestApp {
         let directory = tempfile::tempdir().unwrap();

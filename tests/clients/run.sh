@@ -2,8 +2,8 @@
 # run.sh [PDS_BINARY]   runs the client tests against a PDS started here (default: what `cargo build` made), with a PLC
 #                       directory and an AppView beside it.
 # With PDS_URL and PLC_URL set it starts nothing and tests those servers (APPVIEW_URL, PDS_ADMIN_PASSWORD optional).
-# PDS_CLIENT_TESTS=firehose runs firehose.test.mjs only, and the Python tests.
-# Exit status 0 only if every Node and Python test passed and the PDS stopped on SIGTERM.
+# PDS_CLIENT_TESTS=firehose runs firehose.test.mjs only, and the Go and Python tests.
+# Exit status 0 only if every Node, Go and Python test passed and the PDS stopped on SIGTERM.
 set -uo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 dir="${PDS_CLIENTS_DIR:-$HOME/.cache/pds-clients}"
@@ -138,6 +138,7 @@ fi
 
 tests=("$here"/${PDS_CLIENT_TESTS:-*}.test.mjs)
 "$node" --test --test-reporter=spec --test-concurrency=2 "${tests[@]}" || status=1
+(cd "$here/go" && PATH="$PATH:$dir/bin" go test -count=1 -v ./...) || status=1
 # The SDK leaves its connections to the garbage collector, hence no ResourceWarning.
 PYTHONDONTWRITEBYTECODE=1 "$python" -W ignore::ResourceWarning \
   -m unittest discover --verbose --start-directory "$here/python" --pattern 'test_*.py' || status=1

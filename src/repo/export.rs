@@ -12,15 +12,17 @@ use std::sync::{Arc, Weak};
 use atproto_data::{Cid, Tid};
 use atproto_repo::car;
 use atproto_repo::mst::TreeItem;
+use bytes::Bytes;
 use foldhash::{HashSet, HashSetExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::load::{check_content, damaged, load_head, load_tree};
 use super::unsent::{Export, Unsent};
 use super::{LoadedRepo, RepoError, Repos, difference, gaps};
+use crate::observe::Unwritable;
 use crate::store::Snapshot;
 
-/// A CAR up to this size stays in memory.
+/// A CAR up to this size stays in memory; of a larger one so much goes to a file at a time.
 const MEMORY_BYTES: usize = 1 << 20;
 /// How many CIDs are remembered so that a record at several keys is sent once; beyond, it may be sent again.
 const REMEMBERED_CIDS: usize = 100_000;
@@ -30,11 +32,23 @@ const REMEMBERED_CIDS: usize = 100_000;
 const MAX_DIFFERENCE_GAPS: usize = 256;
 
 /// A finished CAR.
-pub(super) enum Car {
-    /// A small one.
-    Memory(Vec<u8>),
-    /// A large one: a file that has no name any more, its length in bytes, and its part of the room for such files.
-    File(std::fs::File, u64, OwnedSemaphorePermit),
+pub(super) struct Car {
+    /// How a large one begins.
+    pub(super) file: Option<SpoolFile>,
+    /// All of a small one; of a large one its end, or what a full disk did not take.
+    pub(super) memory: Vec<Bytes>,
+    /// Its part of the room in memory for what a full disk did not take.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+/// A part of a CAR on the disk.
+pub(super) struct SpoolFile {
+    /// It has no name any more.
+    pub(super) file: std::fs::File,
+    /// In bytes.
+    pub(super) length: u64,
+    /// Its part of the room for such files.
+    pub(super) room: OwnedSemaphorePermit,
 }
 
 impl Repos {
@@ -171,19 +185,15 @@ fn first_time(sent: &mut HashSet<Cid>, cid: Cid) -> bool {
     }
 }
 
-/// Bytes on their way to a client: in memory while they are few, else in a file that vanishes when it is closed.
+/// Bytes on their way to a client: in memory while they are few, then in a file that vanishes when it is closed; in memory again, within
+/// limits, once the disk takes no more, so that accounts can leave a server whose disk is full.
 struct Spool<'u> {
     directory: PathBuf,
+    /// What comes next.
     memory: Vec<u8>,
-    file: Option<SpoolFile>,
+    car: Car,
     unsent: &'u Unsent,
     waiter: Weak<()>,
-}
-
-struct SpoolFile {
-    file: std::fs::File,
-    length: u64,
-    room: OwnedSemaphorePermit,
 }
 
 impl<'u> Spool<'u> {
@@ -191,7 +201,11 @@ impl<'u> Spool<'u> {
         Spool {
             directory,
             memory: Vec::new(),
-            file: None,
+            car: Car {
+                file: None,
+                memory: Vec::new(),
+                room: None,
+            },
             unsent,
             waiter,
         }
@@ -208,8 +222,19 @@ impl<'u> Spool<'u> {
     }
 
     fn flush(&mut self) -> Result<(), RepoError> {
+        if !self.car.memory.is_empty() {
+            return self.keep().ok_or(RepoError::Busy);
+        }
+        match self.write() {
+            Err(RepoError::Spool(error)) if Unwritable::among(&error).is_some() => self.keep().ok_or(error.into()),
+            written => written,
+        }
+    }
+
+    /// Moves what came to the file.
+    fn write(&mut self) -> Result<(), RepoError> {
         let room = self.unsent.room_for(self.memory.len(), &self.directory)?;
-        let spooled = match &mut self.file {
+        let spooled = match &mut self.car.file {
             Some(spooled) => {
                 spooled.room.merge(room);
                 spooled
@@ -226,14 +251,24 @@ impl<'u> Spool<'u> {
         Ok(())
     }
 
+    /// Keeps what came in memory, behind what is in the file, if there is room.
+    fn keep(&mut self) -> Option<()> {
+        let room = self.unsent.room_in_memory(self.memory.len())?;
+        match &mut self.car.room {
+            Some(all) => all.merge(room),
+            none => *none = Some(room),
+        }
+        self.car.memory.push(std::mem::take(&mut self.memory).into());
+        Some(())
+    }
+
     fn finish(mut self) -> Result<Car, RepoError> {
-        if self.file.is_some() {
+        if self.car.file.is_none() && self.car.memory.is_empty() {
+            self.car.memory.push(self.memory.into());
+        } else {
             self.flush()?;
         }
-        Ok(match self.file {
-            None => Car::Memory(self.memory),
-            Some(SpoolFile { file, length, room }) => Car::File(file, length, room),
-        })
+        Ok(self.car)
     }
 }
 
@@ -254,7 +289,7 @@ mod tests {
         }
         let waiting = Arc::new(());
         let write = |waiter| test.repos.write_export(repo.repo_id, None, waiter);
-        assert!(matches!(write(Arc::downgrade(&waiting)), Ok(Car::File(..))));
+        assert!(write(Arc::downgrade(&waiting)).unwrap().file.is_some());
         assert!(matches!(write(Weak::new()), Err(RepoError::Aborted)));
     }
 }

@@ -15,7 +15,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::RepoError;
-use super::export::Car;
+use super::export::{Car, SpoolFile};
 use crate::clock::Clock;
 use crate::file_stream::stream;
 use crate::observe::Disk;
@@ -26,6 +26,8 @@ const STALLED: Duration = Duration::from_mins(5);
 const BYTES_PER_SECOND: u64 = 4 << 10;
 /// What all files of exports may have together, in MiB: several of the largest repos.
 const ROOM_MIB: usize = 8 << 10;
+/// What all exports that a full disk does not take may have together in memory, in MiB: a large repo, or some of the usual size.
+const MEMORY_ROOM_MIB: usize = 64;
 /// Bytes handed to the client at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -51,8 +53,8 @@ struct Kept {
     bytes: BoxStream<'static, io::Result<Bytes>>,
     /// One of the exports that there may be.
     _place: OwnedSemaphorePermit,
-    /// Its part of the room for files.
-    _room: Option<OwnedSemaphorePermit>,
+    /// Its part of the room for files, and of that in memory.
+    _rooms: [Option<OwnedSemaphorePermit>; 2],
 }
 
 /// All exports that clients have not taken yet.
@@ -60,6 +62,8 @@ pub(super) struct Unsent {
     exports: Mutex<Vec<Weak<Shared>>>,
     /// MiB that may still be written to files.
     room: Arc<Semaphore>,
+    /// MiB that may still be kept in memory for want of a file.
+    memory_room: Arc<Semaphore>,
 }
 
 impl Unsent {
@@ -71,6 +75,7 @@ impl Unsent {
         Unsent {
             exports: Mutex::default(),
             room: Arc::new(Semaphore::new(mib)),
+            memory_room: Arc::new(Semaphore::new(MEMORY_ROOM_MIB)),
         }
     }
 
@@ -80,21 +85,23 @@ impl Unsent {
     /// [`RepoError::Busy`] if clients have left too much untaken, or if the disk is nearly full: what is left belongs to the database.
     pub(super) fn room_for(&self, bytes: usize, directory: &Path) -> Result<OwnedSemaphorePermit, RepoError> {
         Disk::of(directory)?.has_room()?;
-        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).try_acquire_many_owned(mib);
-        room.map_err(|_| RepoError::Busy)
+        take_mib(&self.room, bytes).ok_or(RepoError::Busy)
+    }
+
+    /// Room in memory for so many bytes more that the disk does not take, in whole MiB; none if there is none left.
+    pub(super) fn room_in_memory(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        take_mib(&self.memory_room, bytes)
     }
 
     /// Keeps a CAR, and its place, until a client has taken it.
     pub(super) fn keep(&self, car: Car, place: OwnedSemaphorePermit, clock: &Arc<dyn Clock>) -> Export {
-        let (length, bytes, room): (u64, BoxStream<'static, io::Result<Bytes>>, _) = match car {
-            Car::Memory(bytes) => (
-                bytes.len() as u64,
-                futures_util::stream::iter(Pieces(bytes.into())).boxed(),
-                None,
-            ),
-            Car::File(file, length, room) => (length, stream(file, 0, length), Some(room)),
+        let in_memory: usize = car.memory.iter().map(Bytes::len).sum();
+        let rest = futures_util::stream::iter(car.memory.into_iter().flat_map(Pieces));
+        let (length, bytes, room) = match car.file {
+            None => (0, rest.boxed(), None),
+            Some(SpoolFile { file, length, room }) => (length, stream(file, 0, length).chain(rest).boxed(), Some(room)),
         };
+        let length = length + in_memory as u64;
         let now = clock.now_micros();
         let shared = Arc::new(Shared {
             clock: Arc::clone(clock),
@@ -104,7 +111,7 @@ impl Unsent {
             kept: Mutex::new(Some(Kept {
                 bytes,
                 _place: place,
-                _room: room,
+                _rooms: [room, car.room],
             })),
         });
         lock(&self.exports).push(Arc::downgrade(&shared));
@@ -169,6 +176,11 @@ impl Iterator for Pieces {
         let piece = self.0.split_to(self.0.len().min(CHUNK_BYTES));
         (!piece.is_empty()).then_some(Ok(piece))
     }
+}
+
+fn take_mib(room: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    Arc::clone(room).try_acquire_many_owned(mib).ok()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -39,6 +39,11 @@ impl Stage {
         let app = TestApp::start_on(disk, &settings).await;
         let alice = app.account("alice").await;
         let note = alice.create(NOTE, "kept", &json!({"text": "kept"})).await;
+        // An export of more than fits the memory that each has.
+        for rkey in ["large1", "large2", "large3", "large4"] {
+            let large = json!({"text": rkey.repeat(130_000)});
+            alice.create(NOTE, rkey, &large).await;
+        }
         let named = json!({"name": "phone"});
         alice.call("com.atproto.server.createAppPassword", &named).await.ok();
         let invite = app.invite(1).await;

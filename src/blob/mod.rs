@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod disk;
 mod files;
+mod listing;
 mod references;
 mod rows;
 mod serve;
@@ -34,8 +35,9 @@ use crate::store::{Store, StoreError, Usage};
 pub use bucket::{BucketAddressing, BucketSettings};
 pub use check::{Probe, try_out};
 pub use disk::BlobStoreError;
+pub use listing::{BlobPage, MissingBlob};
 pub use references::{BlobRef, BlobRefError, settle_references};
-pub use serve::{BlobContent, BlobCounts, BlobInfo, MissingBlob};
+pub use serve::{BlobContent, BlobCounts, BlobInfo};
 pub use takedown::release_account;
 pub use upload::{Upload, UploadError, UploadedBlob};
 

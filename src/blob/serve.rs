@@ -2,13 +2,12 @@
 
 use std::io;
 
-use atproto_data::{Cid, Did, Tid};
+use atproto_data::{Cid, Did};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use sqlx::Row as _;
 
 use super::Blobs;
-use super::references::cid_column;
 use super::rows::{self, BlobRow, State};
 use crate::store::StoreError;
 
@@ -27,15 +26,6 @@ pub enum BlobContent {
     Memory(Vec<u8>),
     /// Many, as they come from a file or a bucket.
     Stream(BoxStream<'static, io::Result<Bytes>>),
-}
-
-/// A blob that a record refers to and that was not uploaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingBlob {
-    /// The blob.
-    pub cid: Cid,
-    /// `collection/rkey` of one such record.
-    pub path: String,
 }
 
 /// How far an account that moves in has got (`checkAccountStatus`).
@@ -84,59 +74,6 @@ impl Blobs {
         Ok(content)
     }
 
-    /// The blobs that the records of a repo refer to, uploaded or not, behind a cursor; only of records newer than `since`, if given.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn list(
-        &self,
-        repo_id: i64,
-        since: Option<Tid>,
-        cursor: Option<Cid>,
-        limit: u32,
-    ) -> Result<Vec<Cid>, StoreError> {
-        let query = match since {
-            None => sqlx::query(ALL).bind(repo_id),
-            Some(rev) => sqlx::query(SINCE)
-                .bind(repo_id)
-                .bind(i64::try_from(rev.as_u64()).unwrap_or(i64::MAX)),
-        };
-        let rows = query
-            .bind(after(cursor))
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.0.store.read().await?)
-            .await?;
-        rows.iter().map(|row| cid_column(row.try_get(0)?)).collect()
-    }
-
-    /// The blobs that the records of an account refer to and that were not uploaded, behind a cursor.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn missing(
-        &self,
-        did: &Did,
-        repo_id: i64,
-        cursor: Option<Cid>,
-        limit: u32,
-    ) -> Result<Vec<MissingBlob>, StoreError> {
-        let rows = sqlx::query(MISSING)
-            .bind(repo_id)
-            .bind(did.as_str())
-            .bind(after(cursor))
-            .bind(i64::from(limit))
-            .fetch_all(&mut *self.0.store.read().await?)
-            .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(MissingBlob {
-                    cid: cid_column(row.try_get(0)?)?,
-                    path: row.try_get(1)?,
-                })
-            })
-            .collect()
-    }
-
     /// How many blobs an account's records refer to, and how many it has.
     ///
     /// # Errors
@@ -155,16 +92,4 @@ impl Blobs {
             imported: row.try_get(1)?,
         })
     }
-}
-
-const ALL: &str = "SELECT DISTINCT cid FROM blob_ref WHERE repo_id = $1 AND cid > $2 ORDER BY cid LIMIT $3";
-const SINCE: &str = "SELECT DISTINCT b.cid FROM blob_ref b JOIN record r ON r.repo_id = b.repo_id AND r.path = b.path \
-     WHERE b.repo_id = $1 AND r.rev > $2 AND b.cid > $3 ORDER BY b.cid LIMIT $4";
-const MISSING: &str = "SELECT r.cid, min(r.path) FROM blob_ref r WHERE r.repo_id = $1 AND r.cid > $3 AND NOT EXISTS (\
-     SELECT 1 FROM blob b WHERE b.did = $2 AND b.cid = r.cid AND b.state <> 'deleting') \
-     GROUP BY r.cid ORDER BY r.cid LIMIT $4";
-
-/// A cursor as the database compares it; all CIDs are behind none.
-fn after(cursor: Option<Cid>) -> Vec<u8> {
-    cursor.map_or_else(Vec::new, |cid| cid.as_bytes().to_vec())
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod listing;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -270,14 +272,14 @@ async fn what_records_refer_to_before_it_is_uploaded_is_missing_and_then_permane
     let did: Did = ALICE.parse().unwrap();
     let missing = test.blobs.missing(&did, 1, None, 10).await.unwrap();
     assert_eq!(
-        missing,
+        missing.blobs,
         [MissingBlob {
             cid,
             path: "a.b.c/1".to_owned()
         }]
     );
-    assert_eq!(test.blobs.missing(&did, 1, Some(cid), 10).await.unwrap(), []);
-    assert_eq!(test.blobs.list(1, None, None, 10).await.unwrap(), [cid]);
+    assert_eq!(test.blobs.missing(&did, 1, Some(cid), 10).await.unwrap().blobs, []);
+    assert_eq!(test.blobs.list(1, None, None, 10).await.unwrap().blobs, [cid]);
     assert_eq!(
         test.blobs.counts(&did, 1).await.unwrap(),
         BlobCounts {
@@ -287,7 +289,7 @@ async fn what_records_refer_to_before_it_is_uploaded_is_missing_and_then_permane
     );
     test.upload(ALICE, b"late").await.unwrap();
     assert_eq!(test.served(ALICE, cid).await, Some(b"late".to_vec()));
-    assert_eq!(test.blobs.missing(&did, 1, None, 10).await.unwrap(), []);
+    assert_eq!(test.blobs.missing(&did, 1, None, 10).await.unwrap().blobs, []);
     assert_eq!(
         test.blobs.counts(&did, 1).await.unwrap(),
         BlobCounts {

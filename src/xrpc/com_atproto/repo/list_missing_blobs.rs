@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::app::App;
+use crate::blob::MissingBlob;
 use crate::server::{Access, Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 
@@ -39,16 +40,13 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         .blobs
         .missing(&account.did, account.repo_id, cursor, limit.into())
         .await;
-    let blobs: Vec<RecordBlob> = missing
-        .map_err(|error| XrpcError::internal(&error))?
-        .into_iter()
-        .map(|blob| RecordBlob {
-            cid: blob.cid.to_string(),
-            record_uri: format!("at://{}/{}", account.did, blob.path),
-        })
-        .collect();
+    let page = missing.map_err(|error| XrpcError::internal(&error))?;
+    let record_blob = |blob: MissingBlob| RecordBlob {
+        cid: blob.cid.to_string(),
+        record_uri: format!("at://{}/{}", account.did, blob.path),
+    };
     respond::json(&Output {
-        cursor: blobs.last().map(|blob| blob.cid.clone()),
-        blobs,
+        cursor: page.cursor.map(|cid| cid.to_string()),
+        blobs: page.blobs.into_iter().map(record_blob).collect(),
     })
 }

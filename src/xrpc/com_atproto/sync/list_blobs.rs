@@ -31,13 +31,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let cursor = call.params.cursor()?;
     let account = readable_repo(&app, &call.caller, &did).await?;
     let listed = app.blobs.list(account.repo_id, since, cursor, limit.into()).await;
-    let cids: Vec<String> = listed
-        .map_err(|error| XrpcError::internal(&error))?
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let page = listed.map_err(|error| XrpcError::internal(&error))?;
     respond::json(&Output {
-        cursor: cids.last().cloned(),
-        cids,
+        cursor: page.cursor.map(|cid| cid.to_string()),
+        cids: page.blobs.iter().map(ToString::to_string).collect(),
     })
 }

@@ -109,7 +109,7 @@ impl Accounts {
         Ok(self.check_did(&account.did, &key).await.is_ok())
     }
 
-    async fn open_signing_key(&self, did: &Did) -> Result<SigningKey, ActivateError> {
+    pub(super) async fn open_signing_key(&self, did: &Did) -> Result<SigningKey, ActivateError> {
         let sealed = signing_keys::sealed(&mut *self.0.store.read().await?, did).await?;
         let sealed = sealed.ok_or_else(|| StoreError::Damaged(format!("{did} has no signing key")))?;
         Ok(self.0.sealer.open(did, &sealed)?)
@@ -126,6 +126,12 @@ async fn switch_on(tx: &mut Tx<'_>, activation: &Activation, tid: Tid) -> Result
         .execute(tx.connection())
         .await
         .map_err(StoreError::from)?;
+    tell_active(tx, &account, &head).await?;
+    Ok(())
+}
+
+/// Tells the network that an account is in use, its handle and its head.
+pub(super) async fn tell_active(tx: &mut Tx<'_>, account: &Account, head: &Head) -> Result<(), StoreError> {
     let did = &account.did;
     let car = car_of_commit(&head.commit.cid, &head.commit.bytes);
     let events = [
@@ -146,23 +152,26 @@ pub(super) async fn fresh_head(
     key: &SigningKey,
     tid: Tid,
 ) -> Result<Head, StoreError> {
-    let row = sqlx::query("SELECT commit_cid, rev, commit_data, rev_floor FROM repo WHERE repo_id = $1")
-        .bind(account.repo_id)
-        .fetch_one(&mut *connection)
-        .await?;
-    let damaged = |what: &str| StoreError::Damaged(format!("head of repo {}: {what}", account.repo_id));
-    let cid = Cid::from_bytes(row.try_get(0)?).map_err(|_| damaged("CID"))?;
-    let rev = Tid::from_u64(row.try_get::<i64, _>(1)?.cast_unsigned());
-    let bytes: Vec<u8> = row.try_get(2)?;
-    let commit = Commit::decode(&bytes).map_err(|error| damaged(&error.to_string()))?;
+    let Stored { cid, bytes, commit, .. } = stored_head(connection, account).await?;
     if account.status.is_active() && commit.verify(&key.public_key()).is_ok() {
         return Ok(Head {
+            rev: commit.rev,
             commit: SignedCommit { cid, bytes },
-            rev,
         });
     }
+    sign_head(connection, account, key, tid).await
+}
+
+/// Makes a new head of the same tree, newer than any before.
+pub(super) async fn sign_head(
+    connection: &mut SqliteConnection,
+    account: &Account,
+    key: &SigningKey,
+    tid: Tid,
+) -> Result<Head, StoreError> {
+    let Stored { commit, rev_floor, .. } = stored_head(connection, account).await?;
     // An imported head may be older than what the account had here before.
-    let before = rev.max(Tid::from_u64(row.try_get::<i64, _>(3)?.cast_unsigned()));
+    let before = commit.rev.max(rev_floor);
     let rev = if tid > before {
         tid
     } else {
@@ -182,4 +191,28 @@ pub(super) async fn fresh_head(
         .execute(connection)
         .await?;
     Ok(Head { commit, rev })
+}
+
+/// The head as it is in the database.
+struct Stored {
+    cid: Cid,
+    bytes: Vec<u8>,
+    commit: Commit,
+    /// The next rev has to be newer than this one too.
+    rev_floor: Tid,
+}
+
+async fn stored_head(connection: &mut SqliteConnection, account: &Account) -> Result<Stored, StoreError> {
+    let row = sqlx::query("SELECT commit_cid, commit_data, rev_floor FROM repo WHERE repo_id = $1")
+        .bind(account.repo_id)
+        .fetch_one(connection)
+        .await?;
+    let damaged = |what: &str| StoreError::Damaged(format!("head of repo {}: {what}", account.repo_id));
+    let bytes: Vec<u8> = row.try_get(1)?;
+    Ok(Stored {
+        cid: Cid::from_bytes(row.try_get(0)?).map_err(|_| damaged("CID"))?,
+        commit: Commit::decode(&bytes).map_err(|error| damaged(&error.to_string()))?,
+        bytes,
+        rev_floor: Tid::from_u64(row.try_get::<i64, _>(2)?.cast_unsigned()),
+    })
 }

@@ -34,6 +34,7 @@ mod preferences;
 mod refresh;
 mod reserved_handles;
 mod reserved_keys;
+mod resync;
 mod second_factor;
 mod sessions;
 mod settle;

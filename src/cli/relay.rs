@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
 use super::Outcome;
+use super::admin_client::{AdminArguments, AdminClient};
 use super::print::print_fields;
 use crate::account::count_accounts;
 use crate::clock::{Clock as _, SystemClock, rfc3339_millis};
@@ -28,6 +29,10 @@ pub(super) enum RelayVerb {
         #[arg(long)]
         relay: Vec<String>,
     },
+    /// Have a running server tell the network every account's status, and of those in use handle and repo, so that relays read the repos
+    /// again. For after an older copy of the data was restored: what relays saw since then is not here any more. Exit status 1 if that
+    /// fails for an account.
+    Resync(AdminArguments),
 }
 
 /// One relay and what it answered.
@@ -42,7 +47,36 @@ struct Asked {
 }
 
 pub(super) async fn run(verb: RelayVerb) -> Outcome {
-    let RelayVerb::Status { json, relay } = verb;
+    match verb {
+        RelayVerb::Status { json, relay } => status(json, &relay).await,
+        RelayVerb::Resync(admin) => resync(admin).await,
+    }
+}
+
+/// Some accounts at a time, so that no call takes long.
+async fn resync(admin: AdminArguments) -> Outcome {
+    let client = AdminClient::new(admin)?;
+    let (mut accounts, mut failed, mut after) = (0, 0, json!(0));
+    while !after.is_null() {
+        let input = json!({"after": after});
+        let done = client
+            .admin_procedure("internal.pds.admin.resyncAccounts", &input)
+            .await?;
+        accounts += done["accounts"].as_u64().unwrap_or_default();
+        for did in done["failed"].as_array().into_iter().flatten() {
+            failed += 1;
+            print_fields(&["failed", did.as_str().unwrap_or_default()])?;
+        }
+        after = done["last"].clone();
+    }
+    print_fields(&["accounts", &accounts.to_string()])?;
+    if failed > 0 {
+        return Err(format!("{failed} accounts could not be told: the server's log says why").into());
+    }
+    Ok(())
+}
+
+async fn status(json: bool, relay: &[String]) -> Outcome {
     let config = Config::from_env()?;
     let urls = if relay.is_empty() {
         config.crawlers.relays.clone()
@@ -152,7 +186,7 @@ impl Asked {
         }
         if host.seq.is_some_and(|seq| seq > self.log.seq_high) {
             return Some(
-                "it has events that this database does not know: was an older backup restored? It goes on with the next event".to_owned(),
+                "it has events that this database does not know: was an older copy restored? Then run `pds relay resync`".to_owned(),
             );
         }
         match host.status.as_deref() {

@@ -118,4 +118,5 @@ static METHODS: &[Method<App>] = &[
     internal_pds::admin::get_account::METHOD,
     internal_pds::admin::get_storage::METHOD,
     internal_pds::admin::issue_code::METHOD,
+    internal_pds::admin::resync_accounts::METHOD,
 ];

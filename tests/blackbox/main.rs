@@ -9,6 +9,7 @@ mod harness;
 mod firehose;
 mod replay;
 mod repo_car;
+mod restored;
 mod untouched;
 
 mod app_passwords;

@@ -163,7 +163,7 @@ async fn the_status_says_what_is_wrong_with_a_relay() {
         ),
         (Some(json!({"status": "banned"})), Some("write to its operators")),
         (Some(json!({"status": "offline"})), Some("it cannot reach this server")),
-        (Some(json!({"seq": i64::MAX})), Some("older backup")),
+        (Some(json!({"seq": i64::MAX})), Some("pds relay resync")),
         (Some(json!({"seq": "many"})), Some("its answer is wrong")),
     ] {
         relay.says(says.clone());

@@ -1,4 +1,4 @@
-//! Positions in the firehose: cursors, the step from the log to the live events, pruned logs, restored backups, slow readers (catalogue L).
+//! Positions in the firehose: cursors, the step from the log to the live events, pruned logs, slow readers (catalogue L).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::firehose::StreamVerifier;
-use crate::harness::{Dice, Writer, copy_directory, seq};
+use crate::harness::{Dice, Writer, seq};
 use crate::{Account, Firehose, TestApp};
 
 const NOTE: &str = "com.example.note";
@@ -212,33 +212,6 @@ async fn a_pruned_log_says_so_and_goes_on() {
         while !matches!(app.firehose(Some(last)).await.frame().await, Frame::Info { .. }) {}
         last = next;
     }
-}
-
-#[tokio::test]
-async fn a_restored_backup_goes_on_where_relays_have_been() {
-    let mut app = TestApp::start().await;
-    let alice = app.account("alice").await;
-    alice.create(NOTE, "before", &json!({"text": "in the backup"})).await;
-    app.stop().await;
-    let backup = app.scratch().join("backup");
-    copy_directory(&app.data(), &backup);
-    app.start_again().await;
-    let mut live = app.firehose(None).await;
-    let mut seen = 0;
-    for _ in 0..20 {
-        seen = next_seq(&alice, &mut live).await;
-    }
-    let (_, rev) = alice.head().await;
-    app.stop().await;
-
-    std::fs::remove_dir_all(app.data()).unwrap();
-    copy_directory(&backup, &app.data());
-    app.start_again().await;
-    let mut relay = app.firehose(Some(seen)).await;
-    assert!(next_seq(&alice, &mut relay).await > seen, "no number is given twice");
-    assert!(alice.head().await.1 > rev, "revs go on too");
-    let mut verifier = StreamVerifier::new(&app.plc);
-    verifier.read_up_to(&mut app.firehose(Some(0)).await, &alice).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

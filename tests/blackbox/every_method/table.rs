@@ -121,4 +121,5 @@ pub(super) const METHODS: &[Method] = &[
     ("internal.pds.admin.getAccount", Admin, Parameters(&[("!account", Id), ("size", Flag)])),
     ("internal.pds.admin.getStorage", Admin, Parameters(&[])),
     ("internal.pds.admin.issueCode", Admin, Input(&[("!account", Id), ("!purpose", Text)])),
+    ("internal.pds.admin.resyncAccounts", Admin, Input(&[("after", Number)])),
 ];

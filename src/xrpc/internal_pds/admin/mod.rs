@@ -4,6 +4,7 @@ pub(in crate::xrpc) mod clear_email_factor;
 pub(in crate::xrpc) mod get_account;
 pub(in crate::xrpc) mod get_storage;
 pub(in crate::xrpc) mod issue_code;
+pub(in crate::xrpc) mod resync_accounts;
 
 use atproto_data::AtIdentifier;
 use serde_json::{Value, json};

@@ -122,7 +122,7 @@ impl IssuedToken {
         .execute(&mut *connection)
         .await?;
         match &self.mail {
-            Some(mail) if kept.rows_affected() > 0 => mail.insert(connection).await,
+            Some(mail) if kept.rows_affected() > 0 => mail.insert(connection).await.map(drop),
             _ => Ok(()),
         }
     }

@@ -10,9 +10,14 @@ use crate::mail::{Branding, MailServerError, MailSettings, Sender, TlsUse};
 /// Which setting is wrong, and how.
 pub(crate) fn mail_settings(config: &Config) -> Result<MailSettings, StartError> {
     let branding = &config.branding;
+    let our_name = config.service.hostname.as_str();
     Ok(MailSettings {
-        users: sender("PDS_EMAIL_SMTP_URL", config.mail.users.as_ref())?,
-        moderation: sender("PDS_MODERATION_EMAIL_SMTP_URL", config.mail.moderation.as_ref())?,
+        users: sender("PDS_EMAIL_SMTP_URL", config.mail.users.as_ref(), our_name)?,
+        moderation: sender(
+            "PDS_MODERATION_EMAIL_SMTP_URL",
+            config.mail.moderation.as_ref(),
+            our_name,
+        )?,
         branding: Branding {
             service_name: branding.service_name.clone(),
             public_url: config.service.public_url.clone(),
@@ -25,11 +30,11 @@ pub(crate) fn mail_settings(config: &Config) -> Result<MailSettings, StartError>
     })
 }
 
-fn sender(url_name: &str, mailbox: Option<&Mailbox>) -> Result<Option<Sender>, StartError> {
+fn sender(url_name: &str, mailbox: Option<&Mailbox>, our_name: &str) -> Result<Option<Sender>, StartError> {
     let Some(mailbox) = mailbox else { return Ok(None) };
     let from = &mailbox.from_address;
     let sender = match &mailbox.server {
-        SmtpConfig::Url(url) => Sender::new(url.expose(), from),
+        SmtpConfig::Url(url) => Sender::new(url.expose(), from, our_name),
         SmtpConfig::Host(host) => {
             let login = host.login.as_ref();
             let login = login.map(|(user, password)| (user.clone(), password.expose().to_owned().into()));
@@ -38,7 +43,7 @@ fn sender(url_name: &str, mailbox: Option<&Mailbox>) -> Result<Option<Sender>, S
                 SmtpTls::StartTls => TlsUse::StartTls,
                 SmtpTls::Never => TlsUse::Never,
             };
-            Sender::at(host.host.clone(), host.port, tls, login, from)
+            Sender::at(host.host.clone(), host.port, tls, login, from, our_name)
         }
     };
     sender

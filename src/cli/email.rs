@@ -8,6 +8,7 @@ use super::print::{Output, print_fields, print_json};
 use crate::app::mail_settings;
 use crate::config::Config;
 use crate::mail::check::{Passed, check};
+use crate::random::{SystemRandom, base32};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum EmailVerb {
@@ -28,6 +29,7 @@ pub(super) async fn run(verb: EmailVerb) -> Outcome {
     let sender = settings
         .users
         .ok_or("no mail server is set: set PDS_EMAIL_SMTP_URL (or PDS_EMAIL_SMTP_HOST) and PDS_EMAIL_FROM_ADDRESS")?;
+    let id = base32::<26>(&SystemRandom);
     let mut steps = Vec::new();
     let mut tell = |passed: Passed| {
         if !output.json {
@@ -36,7 +38,7 @@ pub(super) async fn run(verb: EmailVerb) -> Outcome {
         }
         steps.push(passed);
     };
-    let result = check(&sender, &to, &settings.branding, &mut tell).await;
+    let result = check(&sender, &to, &settings.branding, &id, &mut tell).await;
     if output.json {
         let steps: Vec<_> = steps
             .iter()

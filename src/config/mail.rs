@@ -37,7 +37,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Leave the link to this server's page out of confirmation mail.",
     )
     .or("false"),
-    Setting::new("PDS_MODERATION_EMAIL_SMTP_URL", "SMTP server for mail from moderators.").secret(),
+    Setting::new(
+        "PDS_MODERATION_EMAIL_SMTP_URL",
+        "SMTP server for mail from moderators; without it theirs leaves as mail to users.",
+    )
+    .secret(),
     Setting::new("PDS_MODERATION_EMAIL_ADDRESS", "Sender of mail from moderators."),
 ];
 

@@ -36,11 +36,17 @@ pub struct Failed {
     pub advice: String,
 }
 
-/// Sends a letter to `to` through a sender's server, telling each step that succeeds.
+/// Sends a letter to `to` through a sender's server, telling each step that succeeds. `id` is one that no other letter has.
 ///
 /// # Errors
 /// The first step that fails, and what to do about it.
-pub async fn check(sender: &Sender, to: &str, branding: &Branding, tell: &mut dyn FnMut(Passed)) -> Result<(), Failed> {
+pub async fn check(
+    sender: &Sender,
+    to: &str,
+    branding: &Branding,
+    id: &str,
+    tell: &mut dyn FnMut(Passed),
+) -> Result<(), Failed> {
     let recipient = to.parse::<Address>().map_err(|error| Failed {
         step: "recipient",
         reason: error.to_string(),
@@ -56,7 +62,7 @@ pub async fn check(sender: &Sender, to: &str, branding: &Branding, tell: &mut dy
         branding,
     );
     let sent = match Transport::new(sender.clone()) {
-        Ok(transport) => transport.send(&letter).await.map_err(|error| error.to_string()),
+        Ok(transport) => transport.send(&letter, id).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };
     sent.map_err(|reason| Failed {

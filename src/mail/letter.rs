@@ -119,6 +119,9 @@ fn html(title: &str, language: Language, branding: &Branding, parts: &[Part<'_>]
         Some(url) => body.push(link(url, &name)),
         None => body.push(format!("<p>{name}</p>")),
     }
+    if let Some(url) = &branding.support_url {
+        body.push(link(url, &escape(url)));
+    }
     format!(
         "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\"></head>\
          <body style=\"font-family:sans-serif;max-width:560px;margin:24px auto;line-height:1.5\">{}</body></html>",
@@ -160,6 +163,7 @@ mod tests {
             service_name: "A & B".to_owned(),
             home_url: Some("https://pds.test/\"x".to_owned()),
             logo_url: Some("https://pds.test/logo.png".to_owned()),
+            support_url: Some("https://pds.test/help".to_owned()),
             ..branding()
         };
         let letter = Letter::new(
@@ -175,11 +179,14 @@ mod tests {
             "src=\"https://pds.test/logo.png\"",
             "href=\"https://pds.test/&quot;x\"",
             ">ABCDE-FGHIJ</code>",
+            "href=\"https://pds.test/help\"",
         ] {
             assert!(letter.html.contains(expected), "{expected} in {}", letter.html);
         }
         assert!(
-            letter.text.contains("\n\nABCDE-FGHIJ\n\n-- \nA & B\n"),
+            letter
+                .text
+                .contains("\n\nABCDE-FGHIJ\n\n-- \nA & B\nhttps://pds.test/\"x\nhttps://pds.test/help\n"),
             "{}",
             letter.text
         );

@@ -38,7 +38,7 @@ use transport::Transport;
 pub struct MailSettings {
     /// Mail with codes (`PDS_EMAIL_SMTP_URL`, `PDS_EMAIL_FROM_ADDRESS`); none means that there is no mail.
     pub users: Option<Sender>,
-    /// Mail from moderators (`PDS_MODERATION_EMAIL_SMTP_URL`, `PDS_MODERATION_EMAIL_ADDRESS`).
+    /// Mail from moderators (`PDS_MODERATION_EMAIL_SMTP_URL`, `PDS_MODERATION_EMAIL_ADDRESS`); none means that theirs leaves as that to users.
     pub moderation: Option<Sender>,
     /// How the server presents itself.
     pub branding: Branding,
@@ -127,7 +127,8 @@ impl Mail {
     fn transport(&self, kind: MailKind) -> Option<&Transport> {
         match kind {
             MailKind::User => self.0.users.as_ref(),
-            MailKind::Moderation => self.0.moderation.as_ref(),
+            // Few have a server for moderators of its own.
+            MailKind::Moderation => self.0.moderation.as_ref().or(self.0.users.as_ref()),
         }
     }
 }

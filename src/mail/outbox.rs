@@ -1,5 +1,8 @@
 //! The outbox: mail that is still to be sent, sealed, because there may be a code in it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::{Letter, Mail, MailKind};
@@ -10,6 +13,8 @@ use crate::store::{Row, StoreError};
 const MAX_WAITING: i64 = 10_000;
 /// How long a letter without a code is tried, in µs.
 const KEPT_FOR: i64 = 3 * 24 * 60 * 60 * 1_000_000;
+/// Bytes of a letter's id.
+const ID_BYTES: usize = 16;
 /// What the seals of letters are for.
 const PURPOSE: &str = "pds outgoing mail v1";
 
@@ -52,22 +57,23 @@ impl Mail {
         })
     }
 
-    /// Puts a letter that belongs to no other change into the outbox, for three days at most.
+    /// Puts a letter that belongs to no other change into the outbox, for three days at most. Says whether it is there: not if no mail server
+    /// is set or too many letters wait.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn send(&self, kind: MailKind, letter: &Letter) -> Result<(), StoreError> {
+    pub async fn send(&self, kind: MailKind, letter: &Letter) -> Result<bool, StoreError> {
         let expires_at = self.0.clock.now_micros().saturating_add(KEPT_FOR);
         let Some(mail) = self.prepare(kind, letter, expires_at) else {
-            return Ok(());
+            return Ok(false);
         };
         let stored = self
             .0
             .store
             .change(move |tx| Box::pin(async move { mail.insert(tx.connection()).await }));
-        stored.await?;
+        let is_there = stored.await?;
         self.ring();
-        Ok(())
+        Ok(is_there)
     }
 
     /// Says that there is new mail. To be called after the transaction.
@@ -158,11 +164,11 @@ impl Mail {
 }
 
 impl OutgoingMail {
-    /// Puts the letter into the outbox, with the transaction that it tells of.
+    /// Puts the letter into the outbox, with the transaction that it tells of. Says whether it is there: not if too many wait.
     ///
     /// # Errors
     /// If the database fails.
-    pub async fn insert(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub async fn insert(&self, connection: &mut SqliteConnection) -> Result<bool, StoreError> {
         let inserted = sqlx::query(
             "INSERT INTO outgoing_mail (kind, sealing_key_id, sealed, expires_at, next_try_at) \
              SELECT $1, $2, $3, $4, $5 WHERE (SELECT count(*) FROM outgoing_mail) < $6",
@@ -175,14 +181,21 @@ impl OutgoingMail {
         .bind(MAX_WAITING)
         .execute(connection)
         .await?;
-        if inserted.rows_affected() == 0 {
+        let is_there = inserted.rows_affected() > 0;
+        if !is_there {
             tracing::warn!(MAX_WAITING, "the outbox is full: a letter is dropped");
         }
-        Ok(())
+        Ok(is_there)
     }
 }
 
 impl WaitingMail {
+    /// What tells it from all other letters: a hash of its seal, which is of random numbers.
+    pub(super) fn id(&self) -> String {
+        let hash = Sha256::digest(&self.sealed.bytes);
+        URL_SAFE_NO_PAD.encode(&hash[..ID_BYTES])
+    }
+
     fn from_row(row: &Row) -> Result<WaitingMail, StoreError> {
         Ok(WaitingMail {
             mail_id: row.try_get(0)?,

@@ -35,6 +35,8 @@ pub(super) struct SmtpServer {
     /// Whether its certificate need not be a good one (`?tls.rejectUnauthorized=false`).
     pub(super) any_certificate: bool,
     pub(super) login: Option<(String, Zeroizing<String>)>,
+    /// The name with which we greet it: our own host's. Servers distrust those who give none.
+    pub(super) our_name: String,
 }
 
 /// When the connection is encrypted.
@@ -81,11 +83,11 @@ pub enum MailServerError {
 }
 
 impl Sender {
-    /// Reads a mail server's address and our own.
+    /// Reads a mail server's address and our own, to a server with the host name `our_name`.
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn new(url: &str, from: &str) -> Result<Sender, MailServerError> {
+    pub fn new(url: &str, from: &str, our_name: &str) -> Result<Sender, MailServerError> {
         let from = from.parse().map_err(|_| MailServerError::From)?;
         let url = Url::parse(url).map_err(|_| MailServerError::Url)?;
         if option(&url, "sendmail").as_deref() == Some("true") {
@@ -96,7 +98,7 @@ impl Sender {
             });
         }
         Ok(Sender {
-            route: Route::Smtp(SmtpServer::read(&url)?),
+            route: Route::Smtp(SmtpServer::read(&url, our_name)?),
             from,
         })
     }
@@ -111,6 +113,7 @@ impl Sender {
         tls: TlsUse,
         login: Option<(String, Zeroizing<String>)>,
         from: &str,
+        our_name: &str,
     ) -> Result<Sender, MailServerError> {
         let server = SmtpServer {
             host,
@@ -118,6 +121,7 @@ impl Sender {
             tls,
             any_certificate: false,
             login,
+            our_name: our_name.to_owned(),
         };
         Ok(Sender {
             route: Route::Smtp(server),
@@ -127,7 +131,7 @@ impl Sender {
 }
 
 impl SmtpServer {
-    fn read(url: &Url) -> Result<SmtpServer, MailServerError> {
+    fn read(url: &Url, our_name: &str) -> Result<SmtpServer, MailServerError> {
         let is_on = |name: &str| option(url, name).as_deref() == Some("true");
         let tls = match url.scheme() {
             "smtps" => TlsUse::Always,
@@ -152,6 +156,7 @@ impl SmtpServer {
             tls,
             any_certificate: option(url, "tls.rejectUnauthorized").as_deref() == Some("false"),
             login: (!user.is_empty()).then(|| (user, Zeroizing::new(password))),
+            our_name: our_name.to_owned(),
         })
     }
 }
@@ -186,7 +191,7 @@ mod tests {
     use super::*;
 
     fn server(url: &str) -> SmtpServer {
-        match Sender::new(url, "Me <me@pds.test>").unwrap().route {
+        match Sender::new(url, "Me <me@pds.test>", "pds.test").unwrap().route {
             Route::Smtp(server) => server,
             Route::Sendmail { .. } => panic!("{url}"),
         }
@@ -231,7 +236,7 @@ mod tests {
             ("smtp:///?sendmail=true", "sendmail"),
             ("smtp://?sendmail=true&path=/usr/sbin/exim", "/usr/sbin/exim"),
         ] {
-            let Route::Sendmail { program } = Sender::new(url, "me@pds.test").unwrap().route else {
+            let Route::Sendmail { program } = Sender::new(url, "me@pds.test", "pds.test").unwrap().route else {
                 panic!("{url}");
             };
             assert_eq!(program, expected);
@@ -253,7 +258,7 @@ mod tests {
                 MailServerError::From,
             ),
         ] {
-            assert_eq!(Sender::new(url, from).unwrap_err(), expected, "{url}");
+            assert_eq!(Sender::new(url, from, "pds.test").unwrap_err(), expected, "{url}");
         }
     }
 }

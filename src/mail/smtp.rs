@@ -40,7 +40,7 @@ impl Smtp {
 
     /// Connects, hears the greeting and encrypts the connection as the settings say. Each step may take as long as `timeout`.
     pub(super) async fn connect(&self, timeout: Duration) -> Result<Connection, String> {
-        let hello = ClientId::default();
+        let hello = ClientId::Domain(self.server.our_name.clone());
         let from_the_start = self.tls.clone().filter(|_| self.server.tls == TlsUse::Always);
         let target = (self.server.host.as_str(), self.server.port);
         let connected = AsyncSmtpConnection::connect_tokio1(target, Some(timeout), &hello, from_the_start, None);

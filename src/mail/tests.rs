@@ -99,8 +99,41 @@ async fn a_letter_is_sent_once_and_forgotten() {
     );
     assert_eq!(mail.header("Subject").as_deref(), Some("Sign-in Code"));
     assert_eq!(mail.header("From").as_deref(), Some("PDS <noreply@pds.test>"));
+    assert_eq!(mail.hello, "pds.test");
     assert_eq!(mail.code().as_deref(), Some("ABCDE-FGHIJ"));
     assert_eq!(test.waiting().await, 0);
+}
+
+#[tokio::test]
+async fn a_letter_that_is_tried_again_is_the_same_letter() {
+    let test = TestMail::open().await;
+    test.queue("alice@mail.test").await;
+    test.queue("alice@mail.test").await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let due = test.mail.due(10).await.unwrap();
+        ids.push(due.iter().map(super::outbox::WaitingMail::id).collect::<Vec<_>>());
+    }
+    assert_eq!(ids[0], ids[1]);
+    assert_ne!(ids[0][0], ids[0][1]);
+}
+
+#[tokio::test]
+async fn a_full_outbox_says_so() {
+    let test = TestMail::open().await;
+    let letter = Letter::from_moderator("a@b.test", "x", "y", &branding());
+    assert!(test.mail.send(MailKind::Moderation, &letter).await.unwrap());
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+                INSERT INTO outgoing_mail (kind, sealing_key_id, sealed, expires_at, next_try_at) \
+                SELECT kind, sealing_key_id, sealed, expires_at, next_try_at FROM outgoing_mail, n";
+    let filled = test.test.store.change(move |tx| {
+        Box::pin(async move {
+            sqlx::query(fill).execute(tx.connection()).await?;
+            Ok::<_, StoreError>(())
+        })
+    });
+    filled.await.unwrap();
+    assert!(!test.mail.send(MailKind::Moderation, &letter).await.unwrap());
 }
 
 #[tokio::test]

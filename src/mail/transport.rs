@@ -4,6 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use lettre::Address;
+use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::transport::smtp::Error as SmtpError;
 use tokio::io::AsyncWriteExt as _;
@@ -16,6 +17,7 @@ use super::smtp::{Connection, Smtp};
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it may take for all of them: the client bounds only the time until the connection is there.
 const LETTER_TIMEOUT: Duration = Duration::from_mins(2);
+const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 /// What a server that is asked to take a recipient says of us rather than of the recipient
 /// ([RFC 4954 §6](https://www.rfc-editor.org/rfc/rfc4954#section-6)): settings can mend it.
 const LOGIN_REFUSED: [u16; 4] = [530, 534, 535, 538];
@@ -53,9 +55,9 @@ impl Transport {
         Ok(Transport { from: sender.from, way })
     }
 
-    /// Hands a letter over.
-    pub(super) async fn send(&self, letter: &Letter) -> Result<(), SendError> {
-        let message = message(&self.from, letter).map_err(SendError::Refused)?;
+    /// Hands a letter over. `id` is one that no other letter has, the same each time this one is tried.
+    pub(super) async fn send(&self, letter: &Letter, id: &str) -> Result<(), SendError> {
+        let message = message(&self.from, letter, id).map_err(SendError::Refused)?;
         match &self.way {
             Way::Sendmail { program } => sendmail(program, &message).await,
             Way::Smtp(smtp) => match tokio::time::timeout(LETTER_TIMEOUT, send_by(smtp, &message)).await {
@@ -103,8 +105,9 @@ fn is_of_the_recipient(error: &SmtpError) -> bool {
         && !SENDER_REFUSED.iter().any(|status| text.starts_with(status))
 }
 
-/// The mail as it travels (RFC 5322). The recipient is one address and nothing else, whatever it looks like.
-fn message(from: &Mailbox, letter: &Letter) -> Result<Message, String> {
+/// The mail as it travels (RFC 5322). The recipient is one address and nothing else, whatever it looks like. What answers mail by itself
+/// should not answer (RFC 3834).
+fn message(from: &Mailbox, letter: &Letter, id: &str) -> Result<Message, String> {
     let to: Address = letter
         .to
         .parse()
@@ -113,7 +116,8 @@ fn message(from: &Mailbox, letter: &Letter) -> Result<Message, String> {
         .from(from.clone())
         .to(Mailbox::new(None, to))
         .subject(letter.subject.clone())
-        .message_id(None)
+        .message_id(Some(format!("<{id}@{}>", from.email.domain())))
+        .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
         .multipart(MultiPart::alternative_plain_html(
             letter.text.clone(),
             letter.html.clone(),
@@ -163,7 +167,7 @@ mod tests {
     #[test]
     fn nobody_adds_a_header_or_a_recipient() {
         let from = "Me <me@pds.test>".parse().unwrap();
-        let message = message(&from, &letter("a@b.test", "Hi\r\nBcc: c@d.test\r\n\r\nx")).unwrap();
+        let message = message(&from, &letter("a@b.test", "Hi\r\nBcc: c@d.test\r\n\r\nx"), "1").unwrap();
         let bytes = String::from_utf8(message.formatted()).unwrap();
         let (headers, _) = bytes.split_once("\r\n\r\n").unwrap();
         assert!(!headers.lines().any(|line| line.starts_with("Bcc")), "{headers}");
@@ -176,7 +180,7 @@ mod tests {
             "",
             "a",
         ] {
-            assert!(super::message(&from, &letter(to, "x")).is_err(), "{to}");
+            assert!(super::message(&from, &letter(to, "x"), "1").is_err(), "{to}");
         }
     }
 
@@ -192,14 +196,17 @@ mod tests {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&script, mode).unwrap();
         let url = format!("smtp:///?sendmail=true&path={}", script.display());
-        let transport = Transport::new(Sender::new(&url, "me@pds.test").unwrap()).unwrap();
-        transport.send(&letter("a@b.test", "Hi")).await.unwrap();
+        let transport = Transport::new(Sender::new(&url, "me@pds.test", "pds.test").unwrap()).unwrap();
+        transport.send(&letter("a@b.test", "Hi"), "1").await.unwrap();
         let written = std::fs::read_to_string(&out).unwrap();
         assert!(written.starts_with("-i -f me@pds.test -- a@b.test\n"), "{written}");
         assert!(written.contains("Subject: Hi"), "{written}");
 
-        let absent = Sender::new("smtp:///?sendmail=true&path=/nonexistent", "me@pds.test").unwrap();
-        let failed = Transport::new(absent).unwrap().send(&letter("a@b.test", "Hi")).await;
+        let absent = Sender::new("smtp:///?sendmail=true&path=/nonexistent", "me@pds.test", "pds.test").unwrap();
+        let failed = Transport::new(absent)
+            .unwrap()
+            .send(&letter("a@b.test", "Hi"), "1")
+            .await;
         assert!(matches!(failed, Err(SendError::Failed(_))), "{failed:?}");
     }
 }

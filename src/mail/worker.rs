@@ -80,7 +80,7 @@ impl Mail {
             count("dropped");
             return self.remove(mail_id).await;
         }
-        let sent = transport.send(&letter).await;
+        let sent = transport.send(&letter, &mail.id()).await;
         let is_failing = matches!(sent, Err(SendError::Failed(_)));
         self.0.failing.store(is_failing, Ordering::Relaxed);
         match sent {

@@ -49,6 +49,10 @@ fn assert_letter(mail: &Received, to: &str, subject: &str) {
     assert_eq!(mail.to, [to]);
     assert_eq!(mail.from, "noreply@pds.test");
     assert_eq!(mail.header("Subject").as_deref(), Some(subject));
+    assert_eq!(mail.hello, "pds.test");
+    let id = mail.header("Message-ID").unwrap();
+    assert!(id.starts_with('<') && id.ends_with("@pds.test>"), "{id}");
+    assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
     assert!(mail.text.contains("text/plain") && mail.text.contains("text/html"));
     assert!(
         mail.text.contains("Test &lt;PDS&gt;") && mail.text.contains("https://home.test/"),
@@ -188,8 +192,31 @@ async fn an_account_is_deleted_with_password_and_code_and_leaves_nothing() {
         .await
         .refused(400, "RepoNotFound");
     delete(&password("alice"), &code).await.refused(400, "InvalidRequest");
-    let again = app.account("alice").await;
-    assert_ne!(again.did, alice.did, "handle and address are free again");
+    alice
+        .call(
+            "com.atproto.repo.createRecord",
+            &alice.write("com.example.note", "b", &json!({})),
+        )
+        .await
+        .refused(403, "AccountNotFound");
+    // The address is free at once, the handle for an administrator to give away.
+    let mut again = app.sign_up("alice").await;
+    let create = "com.atproto.server.createAccount";
+    app.api
+        .procedure(create, &again)
+        .await
+        .refused(400, "HandleNotAvailable");
+    again["handle"] = json!("alicia.test");
+    let again = Account::new(&app.api, &app.api.procedure(create, &again).await.ok());
+    let wanted = json!({"handle": "alice.test"});
+    again
+        .call("com.atproto.identity.updateHandle", &wanted)
+        .await
+        .refused(400, "HandleNotAvailable");
+    let given = json!({"did": again.did, "handle": "alice.test"});
+    app.administer("com.atproto.admin.updateAccountHandle", &given)
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -305,6 +332,26 @@ async fn a_moderator_writes_to_a_user() {
         .await
         .refused(400, "InvalidRequest");
     assert_eq!(message, "Recipient not found");
+}
+
+#[tokio::test]
+async fn a_moderator_learns_whether_the_letter_is_on_its_way() {
+    let sink = SmtpSink::start().await;
+    let url = sink.url();
+    let users: &[(&str, &str)] = &[
+        ("PDS_EMAIL_SMTP_URL", &url),
+        ("PDS_EMAIL_FROM_ADDRESS", "noreply@pds.test"),
+    ];
+    for (settings, sent) in [(users, true), (&[], false)] {
+        let app = TestApp::start_with(settings).await;
+        let alice = app.account("alice").await;
+        let letter = json!({"recipientDid": alice.did, "senderDid": "did:web:mod.test", "content": "Hello"});
+        let answer = app.administer("com.atproto.admin.sendEmail", &letter).await.ok();
+        assert_eq!(answer, json!({"sent": sent}));
+        if sent {
+            assert_eq!(sink.mail(0).await.from, "noreply@pds.test", "as mail to users");
+        }
+    }
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub(crate) fn mail(
     random: Arc<dyn Random>,
     sealer: Arc<KeySealer>,
 ) -> Mail {
-    let sender = Sender::new(url, "PDS <noreply@pds.test>").unwrap();
+    let sender = Sender::new(url, "PDS <noreply@pds.test>", "pds.test").unwrap();
     let settings = MailSettings {
         users: Some(sender.clone()),
         moderation: Some(sender),

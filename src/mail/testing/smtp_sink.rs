@@ -51,6 +51,8 @@ pub(crate) enum SmtpLogin {
 pub(crate) struct Received {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
+    /// The name by which the sender greeted.
+    pub(crate) hello: String,
     /// Headers and body, its lines joined again where the encoding had broken them.
     pub(crate) text: String,
     /// Whether it came encrypted.
@@ -152,6 +154,7 @@ impl SmtpSink {
             mood,
             encrypted: false,
             logged_in: matches!(self.login, SmtpLogin::NotNeeded),
+            hello: String::new(),
             from: String::new(),
             to: Vec::new(),
         };
@@ -177,6 +180,7 @@ struct Talk<'s> {
     mood: SmtpMood,
     encrypted: bool,
     logged_in: bool,
+    hello: String,
     from: String,
     to: Vec<String>,
 }
@@ -185,7 +189,10 @@ impl Talk<'_> {
     async fn answer(&mut self, line: &str) -> Option<()> {
         let verb = line.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
         let answer = match verb.as_str() {
-            "EHLO" => return self.greet().await,
+            "EHLO" => {
+                line.get(5..).unwrap_or_default().clone_into(&mut self.hello);
+                return self.greet().await;
+            }
             "STARTTLS" => return self.start_tls().await,
             "AUTH" => return self.log_in(line).await,
             "DATA" => return self.take().await,
@@ -278,6 +285,7 @@ impl Talk<'_> {
         }
         let received = Received {
             from: self.from.clone(),
+            hello: self.hello.clone(),
             to: std::mem::take(&mut self.to),
             text: text.replace("=\r\n", ""),
             encrypted: self.encrypted,

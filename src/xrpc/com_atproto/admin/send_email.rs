@@ -32,6 +32,6 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     // What is written is shown as it was written; nothing in it is markup.
     let letter = Letter::from_moderator(&account.email, subject, content, app.mail.branding());
     let sent = app.mail.send(MailKind::Moderation, &letter).await;
-    sent.map_err(|error| XrpcError::internal(&error))?;
-    respond::json(&json!({"sent": true}))
+    let sent = sent.map_err(|error| XrpcError::internal(&error))?;
+    respond::json(&json!({"sent": sent}))
 }

@@ -7,6 +7,7 @@ use super::password::{self, PasswordError};
 use super::pending::{self, Pending, Wanted};
 use super::{Accounts, EmailRefused, InviteError, Session, email};
 use crate::identity::{HandleRefused, PlcError, SealError};
+use crate::observe::metrics;
 use crate::random;
 use crate::session_scope::SessionScope;
 use crate::store::StoreError;
@@ -111,7 +112,7 @@ impl Accounts {
     /// or ended by the job.
     pub async fn create(&self, new: NewAccount) -> Result<CreatedAccount, CreateError> {
         let email = self.check_rules(&new)?;
-        if let Some(refused) = self.handle_refusal(&new.handle).await? {
+        if let Some(refused) = self.handle_refusal(&new.handle, None).await? {
             return Err(refused.into());
         }
         if new
@@ -171,8 +172,7 @@ impl Accounts {
     /// First transaction: the pending row.
     async fn reserve(&self, new: &NewAccount, email: &str) -> Result<Pending, CreateError> {
         let email_key = email::key(email);
-        // Where no invite is needed, none is used up.
-        let invite_code = new.invite_code.clone().filter(|_| self.0.settings.invite_required);
+        let invite_code = new.invite_code.clone().filter(|code| !code.is_empty());
         let wanted = Wanted {
             handle: &new.handle,
             email_key: &email_key,
@@ -304,6 +304,7 @@ impl Accounts {
             })
         });
         let (account, session) = stored.await?;
+        metrics::ACCOUNTS_CREATED.increment(["new"]);
         Ok(self.open_session(account, &session))
     }
 

@@ -5,6 +5,7 @@ use atproto_repo::frame::{self, account_event};
 use sqlx::{Row as _, SqliteConnection};
 
 use super::lookup::find_by_id;
+use super::reserved_handles::keep_back;
 use super::{Account, Accounts, EmailTokenError, Origin, PasswordError};
 use crate::blob::release_account;
 use crate::mail::Code;
@@ -66,7 +67,7 @@ impl Accounts {
         Ok(self.check_code(account.account_id, Code::DeleteAccount, token).await?)
     }
 
-    /// Deletes an account: nobody can log in any more, the handle is free, the network is told. The caller holds the repo's lock. Says
+    /// Deletes an account: nobody can log in any more, the handle is free for an administrator to give, the network is told. The caller holds the repo's lock. Says
     /// whether there was anything to delete.
     ///
     /// # Errors
@@ -79,7 +80,7 @@ impl Accounts {
                     return Ok(false);
                 }
                 match find_by_id(tx.connection(), account_id).await? {
-                    Some(account) => delete(tx, &account).await.map(|()| true),
+                    Some(account) => delete(tx, &account, now).await.map(|()| true),
                     None => Ok(false),
                 }
             })
@@ -174,7 +175,7 @@ async fn is_due(connection: &mut SqliteConnection, account_id: i64, now: i64) ->
     Ok(row.is_some())
 }
 
-async fn delete(tx: &mut Tx<'_>, account: &Account) -> Result<(), StoreError> {
+async fn delete(tx: &mut Tx<'_>, account: &Account, now: i64) -> Result<(), StoreError> {
     let event = account_event(&account.did, Some(frame::AccountStatus::Deleted));
     let event = tx.emit(account.account_id, account.repo_id, &event).await?;
     // Sessions, app passwords and codes go with it.
@@ -182,6 +183,7 @@ async fn delete(tx: &mut Tx<'_>, account: &Account) -> Result<(), StoreError> {
         .bind(account.account_id)
         .execute(tx.connection())
         .await?;
+    keep_back(tx.connection(), account, now).await?;
     sqlx::query("DELETE FROM signing_key WHERE did = $1")
         .bind(account.did.as_str())
         .execute(tx.connection())

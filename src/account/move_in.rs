@@ -9,12 +9,13 @@ use super::pending::{Wanted, check_free};
 use super::{Accounts, Session, email, reserved_keys};
 use crate::identity::HandleRefused;
 use crate::identity::sealing::SealedKey;
+use crate::observe::metrics;
 use crate::session_scope::SessionScope;
 use crate::store::StoreError;
 
 impl Accounts {
     /// Creates an account for a DID whose owner asks for it. It is deactivated, and the network hears nothing of it, until its owner has
-    /// brought its repo and its DID says that it is hosted here. Its signing key is the one that was reserved for the DID, else a new one.
+    /// brought its repo and its DID says that it is hosted here; a move that is given up is deleted after a month. Its signing key is the one that was reserved for the DID, else a new one.
     /// `handle_points_to` is the DID that the handle was found to point to; it counts where the handle is not one of this server.
     ///
     /// # Errors
@@ -29,15 +30,14 @@ impl Accounts {
             return Err(CreateError::DidMethod);
         }
         let email = self.check_rules(&new)?;
-        match self.handle_refusal(&new.handle).await? {
+        match self.handle_refusal(&new.handle, Some(&did)).await? {
             Some(HandleRefused::UnsupportedDomain) if handle_points_to == Some(&did) => {}
             Some(HandleRefused::UnsupportedDomain) => return Err(CreateError::HandleNotProven),
             Some(refused) => return Err(refused.into()),
             None => {}
         }
         let email_key = email::key(&email);
-        // Where no invite is needed, none is used up.
-        let invite_code = new.invite_code.filter(|_| self.0.settings.invite_required);
+        let invite_code = new.invite_code.filter(|code| !code.is_empty());
         let wanted = Wanted {
             handle: &new.handle,
             email_key: &email_key,
@@ -64,7 +64,7 @@ impl Accounts {
             public_key,
             sealed,
             session: self.new_session(SessionScope::Access),
-            beginning: Beginning::Deactivated,
+            beginning: Beginning::MovingIn,
             now,
         };
         let session = self.store_moving(row).await?;
@@ -107,6 +107,7 @@ impl Accounts {
             })
         });
         let (account, session) = stored.await?;
+        metrics::ACCOUNTS_CREATED.increment(["moved_in"]);
         Ok(self.open_session(account, &session))
     }
 }

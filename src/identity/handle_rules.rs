@@ -58,6 +58,9 @@ pub enum HandleRefused {
     /// Nobody may have it.
     #[error("Reserved handle")]
     Reserved,
+    /// A deleted account had it until lately; an administrator may give it away.
+    #[error("Handle belonged to a deleted account until lately")]
+    KeptBack,
     /// It is not under a service domain.
     #[error("Not a supported handle domain")]
     UnsupportedDomain,

@@ -97,6 +97,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "remembered_setting",
         sql: include_str!("../../migrations/sqlite/0023_remembered_setting.sql"),
     },
+    Migration {
+        version: 26,
+        name: "left_handle",
+        sql: include_str!("../../migrations/sqlite/0026_left_handle.sql"),
+    },
 ];
 
 /// Whether the schema is older than this binary's.

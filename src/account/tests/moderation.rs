@@ -6,9 +6,10 @@ use atproto_repo::frame::Frame;
 
 use crate::account::testing::TestAccounts;
 use crate::account::{
-    Account, AccountSearch, AccountStatus, Deletion, EmailError, Login, LoginError, NewPasswordError, Origin,
-    RefreshError, Session, Takedown, TokenError,
+    Account, AccountSearch, AccountStatus, CreateError, Deletion, EmailError, Login, LoginError, NewPasswordError,
+    Origin, RefreshError, Session, Takedown, TokenError,
 };
+use crate::identity::HandleRefused;
 use crate::mail::Language;
 
 async fn alice(test: &TestAccounts) -> Session {
@@ -92,7 +93,7 @@ async fn a_takedown_without_a_reference_is_named_by_its_time() {
 }
 
 #[tokio::test]
-async fn a_deleted_account_is_gone_at_once_and_its_handle_free() {
+async fn a_deleted_account_is_gone_at_once_and_its_handle_kept_back() {
     let test = TestAccounts::open().await;
     let session = alice(&test).await;
     let account = session.account.clone();
@@ -120,8 +121,19 @@ async fn a_deleted_account_is_gone_at_once_and_its_handle_free() {
     );
 
     let invite = test.invite(1).await;
-    let again = test.accounts.create(TestAccounts::request("alice", &invite)).await;
-    let again = again.unwrap().session.account;
+    let again = async || test.accounts.create(TestAccounts::request("alice", &invite)).await;
+    test.clock.advance(Duration::from_hours(30 * 24 - 1));
+    let refused = again().await;
+    assert!(
+        matches!(refused, Err(CreateError::Handle(HandleRefused::KeptBack))),
+        "{:?}",
+        refused.err()
+    );
+    let handle = "alice.test".parse().unwrap();
+    let of_the_same = test.accounts.handle_refusal(&handle, Some(&account.did)).await;
+    assert_eq!(of_the_same.unwrap(), None, "whose it was may have it");
+    test.clock.advance(Duration::from_hours(1));
+    let again = again().await.unwrap().session.account;
     assert!(again.account_id > account.account_id && again.repo_id > account.repo_id);
     test.accounts.forget_remains(account.repo_id).await.unwrap();
     assert_eq!(test.accounts.remains().await.unwrap(), []);

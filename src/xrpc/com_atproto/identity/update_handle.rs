@@ -36,7 +36,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 }
 
 async fn check(app: &App, did: &Did, handle: &Handle) -> Result<(), XrpcError> {
-    let refusal = app.accounts.handle_refusal(handle).await;
+    let refusal = app.accounts.handle_refusal(handle, Some(did)).await;
     let refusal = refusal.map_err(|error| XrpcError::internal(&error))?;
     judge(app, did, handle, refusal.map_or(Ok(()), Err)).await
 }
@@ -62,7 +62,7 @@ pub(in crate::xrpc) async fn judge(
 pub(in crate::xrpc) fn handle_error(error: &HandleError) -> XrpcError {
     let message = error.to_string();
     match error {
-        HandleError::Refused(HandleRefused::Reserved) | HandleError::Taken(_) => {
+        HandleError::Refused(HandleRefused::Reserved | HandleRefused::KeptBack) | HandleError::Taken(_) => {
             XrpcError::bad_request("HandleNotAvailable", message)
         }
         HandleError::Refused(_) => XrpcError::bad_request("InvalidHandle", message),
@@ -70,6 +70,7 @@ pub(in crate::xrpc) fn handle_error(error: &HandleError) -> XrpcError {
             XrpcError::invalid_request(message)
         }
         HandleError::NotFound => XrpcError::forbidden_as("AccountNotFound", message),
+        HandleError::Plc(error) if error.is_refusal() => XrpcError::invalid_request(message),
         HandleError::Plc(_) => XrpcError::upstream_failure(message),
         HandleError::Store(error) => XrpcError::internal(error),
     }

@@ -104,6 +104,7 @@ fn refusal(error: &CreateError, email: &str) -> XrpcError {
         CreateError::EmailTaken => XrpcError::invalid_request(format!("{message}: {email}")),
         CreateError::Handle(refused) => XrpcError::bad_request(handle_error(*refused), message),
         CreateError::Invite(_) => XrpcError::bad_request("InvalidInviteCode", message),
+        CreateError::Plc(error) if error.is_refusal() => XrpcError::invalid_request(message),
         CreateError::Plc(_) => XrpcError::upstream_failure(message),
         CreateError::Interrupted | CreateError::Password(_) => XrpcError::not_enough_resources(message),
         CreateError::Key(_) | CreateError::Store(_) => XrpcError::internal(error),
@@ -113,7 +114,7 @@ fn refusal(error: &CreateError, email: &str) -> XrpcError {
 /// The error name for a handle that is against the rules.
 fn handle_error(refused: HandleRefused) -> &'static str {
     match refused {
-        HandleRefused::Reserved => "HandleNotAvailable",
+        HandleRefused::Reserved | HandleRefused::KeptBack => "HandleNotAvailable",
         HandleRefused::UnsupportedDomain => "UnsupportedDomain",
         _ => "InvalidHandle",
     }

@@ -11,13 +11,16 @@ use crate::identity::sealing::SealedKey;
 use crate::identity::signing_keys;
 use crate::store::{StoreError, Tx};
 
+/// So long after it began a move that was given up is deleted, µs: it holds a handle, an address, an invite and perhaps a repo.
+const MOVE_WITHIN: i64 = 30 * 24 * 60 * 60 * 1_000_000;
+
 /// How an account begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beginning {
     /// In use, and told to the network.
     Active,
     /// Off, until it has moved in; the network hears nothing of it.
-    Deactivated,
+    MovingIn,
 }
 
 /// Everything that is stored of a new account.
@@ -60,7 +63,7 @@ impl AccountRow {
             handle: self.handle.clone(),
             status: match self.beginning {
                 Beginning::Active => AccountStatus::Active,
-                Beginning::Deactivated => AccountStatus::Deactivated,
+                Beginning::MovingIn => AccountStatus::Deactivated,
             },
             email: self.email.clone(),
             email_confirmed: false,
@@ -69,10 +72,11 @@ impl AccountRow {
     }
 
     async fn insert_account(&self, connection: &mut SqliteConnection, repo_id: i64) -> Result<i64, StoreError> {
+        let moving_in = (self.beginning == Beginning::MovingIn).then_some(());
         let row = sqlx::query(
             // The first repo's number is the account's too: numbers of repos are never given out twice.
-            "INSERT INTO account (account_id, did, handle, email, email_key, password_hash, repo_id, created_at, deactivated_at) \
-             VALUES ($6, $1, $2, $3, $4, $5, $6, $7, $8) RETURNING account_id",
+            "INSERT INTO account (account_id, did, handle, email, email_key, password_hash, repo_id, created_at, deactivated_at, \
+             delete_after) VALUES ($6, $1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING account_id",
         )
         .bind(self.did.as_str())
         .bind(self.handle.as_str())
@@ -81,7 +85,8 @@ impl AccountRow {
         .bind(self.password_hash.as_deref())
         .bind(repo_id)
         .bind(self.now)
-        .bind(Some(self.now).filter(|_| self.beginning == Beginning::Deactivated))
+        .bind(moving_in.map(|()| self.now))
+        .bind(moving_in.map(|()| self.now.saturating_add(MOVE_WITHIN)))
         .fetch_one(connection)
         .await?;
         Ok(row.try_get(0)?)

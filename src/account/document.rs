@@ -1,12 +1,18 @@
 //! The DID documents of our accounts, and what they should say.
 
+use std::time::Duration;
+
 use atproto_data::Did;
 use atproto_plc::State;
 use serde_json::Value;
+use tokio::time::timeout;
 
 use super::{Account, Accounts};
 use crate::identity::{ResolveError, signing_keys};
 use crate::store::StoreError;
+
+/// Sessions do not wait longer for a document: clients ask for them often, and do without it.
+const SESSION_PATIENCE: Duration = Duration::from_millis(300);
 
 impl Accounts {
     /// The DID document of an account, perhaps from memory; `None` if its DID is tombstoned.
@@ -18,12 +24,16 @@ impl Accounts {
         Ok(resolved.map(|resolved| resolved.json.clone()))
     }
 
-    /// The DID document that comes with a session, if the operator wants that and it can be had.
+    /// The DID document that comes with a session, if the operator wants that and it can be had at once.
     pub async fn document_for_session(&self, did: &Did) -> Option<Value> {
         if !self.0.settings.did_document_with_session {
             return None;
         }
-        let document = self.did_document(did).await;
+        // In a task of its own: a document that comes too late is there for the next session.
+        let (accounts, did_in_task) = (self.clone(), did.clone());
+        let document = tokio::spawn(async move { accounts.did_document(&did_in_task).await });
+        let document = timeout(SESSION_PATIENCE, document).await.ok().and_then(Result::ok);
+        let document = document.unwrap_or_else(|| Err(ResolveError::Failed("not in time for a session".to_owned())));
         let document = document.inspect_err(|error| tracing::warn!(%error, %did, "no DID document for a session"));
         document.ok().flatten()
     }

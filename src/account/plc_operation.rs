@@ -10,7 +10,7 @@ use super::email_token::EmailTokenError;
 use super::lookup::find_by_id;
 use super::{Account, Accounts};
 use crate::identity::{PlcError, signing_keys};
-use crate::mail::Code;
+use crate::mail::{Code, Language};
 use crate::store::StoreError;
 
 /// What is to be different in a DID; what is not named stays.
@@ -32,7 +32,10 @@ pub enum PlcOperationError {
     /// The code is not good.
     #[error(transparent)]
     Token(#[from] EmailTokenError),
-    /// The DID has ended, or is none that the directory keeps.
+    /// The DID is none that the directory keeps.
+    #[error("Only a did:plc is changed here: the owner of another DID changes its document")]
+    NotPlc,
+    /// The DID has ended.
     #[error("Did is tombstoned")]
     Tombstoned,
     /// The operation would take the account away from this server by mistake.
@@ -47,6 +50,15 @@ pub enum PlcOperationError {
 }
 
 impl Accounts {
+    /// Mails the code with which an operation of the account's DID is signed.
+    ///
+    /// # Errors
+    /// If there are no such operations, or the database fails.
+    pub async fn mail_plc_code(&self, account: &Account, language: Language) -> Result<(), PlcOperationError> {
+        check_is_plc(account)?;
+        Ok(self.mail_code(account, Code::PlcOperation, language).await?)
+    }
+
     /// Signs the operation that follows the DID's last one with some changes; the code is spent. Nothing is sent to the directory.
     ///
     /// # Errors
@@ -57,6 +69,7 @@ impl Accounts {
         token: &str,
         changes: PlcChanges,
     ) -> Result<Operation, PlcOperationError> {
+        check_is_plc(account)?;
         self.check_code(account.account_id, Code::PlcOperation, token).await?;
         let last = self.0.plc.last_operation(&account.did).await?;
         let last = last.ok_or(PlcOperationError::Tombstoned)?;
@@ -72,6 +85,7 @@ impl Accounts {
     /// # Errors
     /// What is wrong with the operation, or what the directory says.
     pub async fn submit_plc_operation(&self, account: &Account, operation: Operation) -> Result<(), PlcOperationError> {
+        check_is_plc(account)?;
         let public_key = signing_keys::public_key(&mut *self.0.store.read().await?, &account.did).await?;
         self.check_operation(account, &operation, public_key.as_deref())?;
         let (accounts, account_id, did) = (self.clone(), account.account_id, account.did.clone());
@@ -161,5 +175,13 @@ impl PlcChanges {
         if let Some(services) = services {
             state.services = services;
         }
+    }
+}
+
+fn check_is_plc(account: &Account) -> Result<(), PlcOperationError> {
+    if account.did.method() == "plc" {
+        Ok(())
+    } else {
+        Err(PlcOperationError::NotPlc)
     }
 }

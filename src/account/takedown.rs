@@ -26,6 +26,22 @@ impl Takedown {
 }
 
 impl Accounts {
+    /// Tells the network an account's status once more, for those who have got it wrong. The caller holds the repo's lock.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn repeat_status(&self, account_id: i64) -> Result<(), StoreError> {
+        let done = self.0.store.change(move |tx| {
+            Box::pin(async move {
+                match find_by_id(tx.connection(), account_id).await? {
+                    Some(account) => announce_status(tx, &account).await,
+                    None => Ok(()),
+                }
+            })
+        });
+        done.await
+    }
+
     /// What is stored for a decision of now: a reference, or nothing for what is not taken down.
     pub fn takedown_reference(&self, takedown: Takedown) -> Option<String> {
         takedown.into_reference(self.0.clock.now_micros())

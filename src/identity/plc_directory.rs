@@ -19,6 +19,8 @@ const SUBMIT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most bytes of an answer that are read.
 const MAX_ANSWER_BYTES: usize = 256 << 10;
+/// The status of an answer to who asks too often (RFC 6585 §4).
+const TOO_MANY: u16 = 429;
 /// The most characters of a directory's message that are passed on.
 const MAX_MESSAGE: usize = 300;
 
@@ -67,6 +69,13 @@ pub enum PlcError {
     /// It failed (5xx, or an answer that is none).
     #[error("the PLC directory fails ({0})")]
     Failed(String),
+}
+
+impl PlcError {
+    /// Whether it is what was sent that the directory does not take: trying again will not help.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, PlcError::Refused { status, .. } if *status != TOO_MANY)
+    }
 }
 
 /// A directory over HTTP (`PDS_DID_PLC_URL`). Cheap to clone.

@@ -132,6 +132,7 @@ impl ServiceVerifier {
         issuer: Issuer<'_>,
         uses: Uses,
     ) -> Result<ServiceCaller, ServiceTokenError> {
+        let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
         let token = jws::parse(token).map_err(|_| ServiceTokenError::Malformed)?;
         check_type(&token.header)?;
         let claims = Claims::read(&token.claims).ok_or(ServiceTokenError::Malformed)?;
@@ -139,12 +140,14 @@ impl ServiceVerifier {
         self.check_claims(&claims, lxm, now)?;
         let (did, key) = issuer.check(&claims.issuer)?;
         // Held before the directory is asked, so that of two equal calls at once only one goes on.
-        let token_use = match (uses, &claims.id) {
-            (Uses::One, Some(id)) => {
+        let token_use = match uses {
+            Uses::One => {
+                // One without a number is told from others by all that it says.
+                let id = claims.id.as_deref().unwrap_or(signed);
                 let held = self.spent.hold(&claims.issuer, id, claims.expires, now);
                 Some(held.ok_or(ServiceTokenError::Spent)?)
             }
-            _ => None,
+            Uses::Many => None,
         };
         self.check_signature(&token, &did, key).await?;
         Ok(ServiceCaller { did, token_use })

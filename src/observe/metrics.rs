@@ -95,6 +95,8 @@ metrics! {
     ACCOUNTS: Gauge<1>("pds_accounts", ["status"]);
     /// Sign-ups that wait for the PLC directory.
     ACCOUNTS_PENDING: Gauge<0>("pds_accounts_pending", []);
+    /// Accounts that were created.
+    ACCOUNTS_CREATED: Counter<1>("pds_accounts_created_total", ["kind"], &[["new"], ["moved_in"]]);
     /// Logins with a password.
     LOGINS: Counter<1>("pds_logins_total", ["outcome"], &[["ok"], ["wrong_password"], ["refused"]]);
 

@@ -80,7 +80,13 @@ fn service_token_error(error: &ServiceTokenError) -> XrpcError {
 }
 
 async fn account(app: &App, token: &str, required: Access) -> Result<Caller, XrpcError> {
-    let access = app.accounts.authenticate(token).await.map_err(token_error)?;
+    let access = app.accounts.authenticate(token).await.map_err(|error| match error {
+        // As the reference, which looks for the account only where its status matters.
+        TokenError::UnknownAccount(_) if required.required_status() != Status::Any => {
+            XrpcError::forbidden_as("AccountNotFound", error.to_string())
+        }
+        error => token_error(error),
+    })?;
     if !required.takes(access.scope) {
         return Err(XrpcError::invalid_token("Bad token scope"));
     }

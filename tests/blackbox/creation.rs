@@ -35,22 +35,19 @@ async fn assert_retry_works(app: &TestApp, input: &Value) -> Account {
 #[tokio::test]
 async fn a_directory_that_fails_leaves_nothing_behind() {
     let app = TestApp::start().await;
-    for (name, fault) in [
-        ("refused", Fault::Refuse(400)),
-        ("limited", Fault::Refuse(429)),
-        ("broken", Fault::Refuse(500)),
-        ("overloaded", Fault::Refuse(503)),
-        ("cutoff", Fault::Break),
+    for (name, fault, status, error) in [
+        ("refused", Fault::Refuse(400), 400, "InvalidRequest"),
+        ("limited", Fault::Refuse(429), 502, "UpstreamFailure"),
+        ("broken", Fault::Refuse(500), 502, "UpstreamFailure"),
+        ("overloaded", Fault::Refuse(503), 502, "UpstreamFailure"),
+        ("cutoff", Fault::Break, 502, "UpstreamFailure"),
     ] {
         let input = app.sign_up(name).await;
         app.plc.fails(fault);
         let before = app.plc.dids().len();
-        let message = app
-            .api
-            .procedure(CREATE_ACCOUNT, &input)
-            .await
-            .refused(502, "UpstreamFailure");
-        assert!(message.contains("try again"), "{message}");
+        let message = app.api.procedure(CREATE_ACCOUNT, &input).await.refused(status, error);
+        let told = if status == 400 { "as it was told" } else { "try again" };
+        assert!(message.contains(told), "{message}");
         assert_eq!(app.plc.dids().len(), before);
         app.api
             .query(

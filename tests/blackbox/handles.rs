@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
 
-use crate::harness::{ADMIN_PASSWORD, password};
+use crate::harness::{ADMIN_PASSWORD, Fault, password};
 use crate::{Answer, TestApp};
 
 const CHECK: &str = "com.atproto.temp.checkHandleAvailability";
@@ -103,6 +103,25 @@ async fn sessions_come_with_the_did_document_if_the_operator_wants() {
             let id = answer["didDoc"]["id"].as_str();
             assert_eq!(id, Some(alice.did.as_str()).filter(|_| wanted), "{answer}");
         }
+    }
+}
+
+#[tokio::test]
+async fn sessions_do_not_wait_for_a_directory_that_is_silent() {
+    // The directory is waited for longer than this test's client waits.
+    let settings = [
+        ("PDS_ENABLE_DID_DOC_WITH_SESSION", "true"),
+        ("PDS_ID_RESOLVER_TIMEOUT", "60000"),
+    ];
+    let mut app = TestApp::start_with(&settings).await;
+    let alice = app.account("alice").await;
+    app.plc.fails(Fault::Silent);
+    app.restart().await;
+    let login = json!({"identifier": "alice.test", "password": password("alice")});
+    let opened = app.api.procedure("com.atproto.server.createSession", &login).await.ok();
+    for answer in [opened, alice.session().await.ok()] {
+        assert_eq!(answer["handle"], "alice.test");
+        assert!(answer["didDoc"].is_null(), "{answer}");
     }
 }
 

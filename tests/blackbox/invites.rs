@@ -145,3 +145,25 @@ async fn administrators_page_through_all_codes() {
         [made[0].as_str()]
     );
 }
+
+#[tokio::test]
+async fn a_code_counts_also_where_none_is_needed() {
+    let app = TestApp::start_with(&[("PDS_INVITE_REQUIRED", "false")]).await;
+    let create = "com.atproto.server.createAccount";
+    let mut comer = app.sign_up("comer").await;
+    let code = comer["inviteCode"].clone();
+    let did = app.api.procedure(create, &comer).await.ok()["did"].clone();
+    let request = app
+        .api
+        .get("com.atproto.admin.getAccountInfo", &[("did", did.as_str().unwrap())]);
+    let info = Answer::to(request.basic_auth("admin", Some(ADMIN_PASSWORD)));
+    assert_eq!(info.await.unwrap().ok()["invitedBy"]["code"], code);
+    comer["handle"] = json!("seconder.test");
+    comer["email"] = json!("seconder@mail.example.com");
+    app.api
+        .procedure(create, &comer)
+        .await
+        .refused(400, "InvalidInviteCode");
+    comer["inviteCode"] = json!("");
+    app.api.procedure(create, &comer).await.ok();
+}

@@ -102,6 +102,7 @@ async fn metrics_tell_what_happened_and_nothing_of_whom() {
         ),
         ("pds_http_requests_in_flight", 0.0),
         ("pds_writes_total{outcome=\"ok\"}", 2.0),
+        ("pds_accounts_created_total{kind=\"new\"}", 1.0),
         ("pds_firehose_events_total{type=\"commit\"}", 3.0),
         ("pds_firehose_events_total{type=\"identity\"}", 1.0),
         ("pds_firehose_subscribers", 1.0),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::{ADMIN_PASSWORD, SERVICE_DID};
+use crate::mailed_codes::{NO_CODE, request};
 use crate::untouched::assert_refused;
 use crate::{Account, Answer, TestApp};
 
@@ -94,6 +95,10 @@ async fn an_account_gets_tokens_for_services_within_limits() {
         answer.refused(400, error);
     }
     app.api.query(GET, &[("aud", aud)]).await.refused(401, "AuthMissing");
+    alice
+        .query(GET, &[("aud", aud), ("lxm", method), ("exp", "0")])
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -269,6 +274,12 @@ async fn a_did_web_is_hosted_here_once_its_document_says_so() {
     );
     mover.create("com.example.note", "a", &json!({"text": "x"})).await;
 
+    let not_plc = "Only a did:plc is changed here: the owner of another DID changes its document";
+    let code = request(&mover, "com.atproto.identity.requestPlcOperationSignature").await;
+    assert_eq!(code.refused(400, "InvalidRequest"), not_plc);
+    let sign = json!({"token": NO_CODE});
+    let signed = mover.call("com.atproto.identity.signPlcOperation", &sign).await;
+    assert_eq!(signed.refused(400, "InvalidRequest"), not_plc);
     let rename = json!({"handle": "renamed.test"});
     let update = "com.atproto.identity.updateHandle";
     mover.call(update, &rename).await.refused(400, "InvalidRequest");

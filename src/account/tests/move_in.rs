@@ -46,6 +46,11 @@ async fn an_account_moves_in_silently_with_its_reserved_key() {
     assert!(test.plc.living().is_empty(), "the DID is not ours to register");
     assert_eq!(test.count(RESERVED).await, 0);
     assert_eq!(test.count("SELECT count(*) FROM invite_code_use").await, 1);
+    let due = async || test.accounts.due_for_deletion().await.unwrap().len();
+    test.clock.advance(Duration::from_hours(30 * 24 - 1));
+    assert_eq!(due().await, 0);
+    test.clock.advance(Duration::from_hours(1));
+    assert_eq!(due().await, 1, "a move that was given up");
 }
 
 #[tokio::test]

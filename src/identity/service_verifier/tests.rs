@@ -208,15 +208,16 @@ async fn a_key_that_changed_is_looked_up_once() {
 
 #[tokio::test]
 async fn a_token_that_is_good_once_is_held_until_its_call_fails() {
-    let verifier = verifier(&Documents::with(Some(1), Some(1)));
-    let token = sign(&claims());
-    let verify = |uses| verifier.verify(&token, METHOD, Issuer::AnyAccount, uses);
-    let caller = verify(Uses::One).await.unwrap();
-    assert_eq!(verify(Uses::One).await.unwrap_err(), ServiceTokenError::Spent);
-    drop(caller);
-    verify(Uses::One).await.unwrap().token_use.unwrap().spend();
-    assert_eq!(verify(Uses::One).await.unwrap_err(), ServiceTokenError::Spent);
-    assert!(verify(Uses::Many).await.unwrap().token_use.is_none());
+    for token in [sign(&claims()), changed("jti", Value::Null)] {
+        let verifier = verifier(&Documents::with(Some(1), Some(1)));
+        let verify = |uses| verifier.verify(&token, METHOD, Issuer::AnyAccount, uses);
+        let caller = verify(Uses::One).await.unwrap();
+        assert_eq!(verify(Uses::One).await.unwrap_err(), ServiceTokenError::Spent);
+        drop(caller);
+        verify(Uses::One).await.unwrap().token_use.unwrap().spend();
+        assert_eq!(verify(Uses::One).await.unwrap_err(), ServiceTokenError::Spent);
+        assert!(verify(Uses::Many).await.unwrap().token_use.is_none());
+    }
 }
 
 #[tokio::test]

@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     TakeAndStall,
     /// Takes nothing and never answers.
     Stall,
+    /// Takes nothing and answers no question either.
+    Silent,
 }
 
 /// A PLC directory on loopback. Cheap to clone.
@@ -139,6 +141,14 @@ impl Plc {
         keys.map(|key| PublicKey::from_did_key(key).unwrap()).collect()
     }
 
+    /// Never, while it is silent.
+    async fn answers_questions(&self) {
+        let is_silent = *self.0.fault.lock().unwrap() == Fault::Silent;
+        if is_silent {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn directory(&self) -> MutexGuard<'_, Directory> {
         self.0.directory.lock().unwrap()
     }
@@ -156,7 +166,7 @@ async fn submit(State(plc): State<Plc>, Path(did): Path<String>, Json(operation)
     }
     match fault {
         Fault::Break => return broken(),
-        Fault::Stall => return std::future::pending().await,
+        Fault::Stall | Fault::Silent => return std::future::pending().await,
         _ => {}
     }
     if let Err(error) = plc.take(&did, &operation) {
@@ -171,10 +181,12 @@ async fn submit(State(plc): State<Plc>, Path(did): Path<String>, Json(operation)
 }
 
 async fn document(State(plc): State<Plc>, Path(did): Path<String>) -> Response {
+    plc.answers_questions().await;
     answer(plc.directory().document(&did))
 }
 
 async fn last(State(plc): State<Plc>, Path(did): Path<String>) -> Response {
+    plc.answers_questions().await;
     if let Some((status, body)) = plc.0.last.lock().unwrap().clone() {
         return (StatusCode::from_u16(status).unwrap(), Json(body)).into_response();
     }

@@ -6,7 +6,6 @@ use atproto_data::Did;
 
 use crate::account::KeyChangeError;
 use crate::app::App;
-use crate::identity::PlcError;
 use crate::server::{Accepts, Auth, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
@@ -41,8 +40,8 @@ fn refusal(error: KeyChangeError) -> XrpcError {
         KeyChangeError::UnknownKey
         | KeyChangeError::NotFound
         | KeyChangeError::NotClaimed
-        | KeyChangeError::Tombstoned
-        | KeyChangeError::Plc(PlcError::Refused { .. }) => XrpcError::invalid_request(message),
+        | KeyChangeError::Tombstoned => XrpcError::invalid_request(message),
+        KeyChangeError::Plc(error) if error.is_refusal() => XrpcError::invalid_request(message),
         KeyChangeError::Plc(_) => XrpcError::upstream_failure(message),
         KeyChangeError::Key(error) => XrpcError::internal(&error),
         KeyChangeError::Store(error) => XrpcError::internal(&error),

@@ -82,6 +82,16 @@ async fn update_account(
         .map_err(|error| XrpcError::internal(&error))?
         .ok_or_else(not_found)?;
     let (accounts, account_id) = (app.accounts.clone(), account.account_id);
+    if takedown.is_none() && deactivated.is_none() {
+        // Nothing changes: a repair of what a relay thinks of the account.
+        let told = app
+            .repos
+            .exclusively(account.repo_id, async move { accounts.repeat_status(account_id).await });
+        return told
+            .await
+            .map_err(read_error)?
+            .map_err(|error| XrpcError::internal(&error));
+    }
     if let Some(takedown) = takedown {
         let done = app.repos.exclusively(account.repo_id, async move {
             accounts.set_takedown(account_id, takedown).await

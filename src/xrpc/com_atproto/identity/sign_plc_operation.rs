@@ -10,7 +10,6 @@ use serde_json::json;
 
 use crate::account::{PlcChanges, PlcOperationError};
 use crate::app::App;
-use crate::identity::PlcError;
 use crate::server::auth::OAuth;
 use crate::server::{Accepts, Access, Auth, Input, JSON_LIMIT, Method, XrpcError, XrpcResult, respond};
 use crate::session_scope::SessionScope;
@@ -70,9 +69,10 @@ pub(in crate::xrpc) fn plc_operation_error(error: PlcOperationError) -> XrpcErro
     let message = error.to_string();
     match error {
         PlcOperationError::Token(error) => token_error(error),
-        PlcOperationError::Tombstoned
-        | PlcOperationError::Refused(_)
-        | PlcOperationError::Plc(PlcError::Refused { .. }) => XrpcError::invalid_request(message),
+        PlcOperationError::NotPlc | PlcOperationError::Tombstoned | PlcOperationError::Refused(_) => {
+            XrpcError::invalid_request(message)
+        }
+        PlcOperationError::Plc(error) if error.is_refusal() => XrpcError::invalid_request(message),
         PlcOperationError::Plc(_) => XrpcError::upstream_failure(message),
         PlcOperationError::Store(error) => XrpcError::internal(&error),
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::account::ActivateError;
 use crate::app::App;
-use crate::identity::PlcError;
 use crate::server::{Accepts, Access, Auth, Method, XrpcError, XrpcResult, respond};
 use crate::xrpc::Call;
 use crate::xrpc::repo_error::read_error;
@@ -32,7 +31,8 @@ pub(in crate::xrpc) fn activation_error(error: ActivateError) -> XrpcError {
     let message = error.to_string();
     match error {
         ActivateError::TakenDown => XrpcError::bad_request("AccountNotFound", message),
-        ActivateError::Did(_) | ActivateError::Plc(PlcError::Refused { .. }) => XrpcError::invalid_request(message),
+        ActivateError::Did(_) => XrpcError::invalid_request(message),
+        ActivateError::Plc(error) if error.is_refusal() => XrpcError::invalid_request(message),
         ActivateError::Plc(_) => XrpcError::upstream_failure(message),
         ActivateError::Key(error) => XrpcError::internal(&error),
         ActivateError::Store(error) => XrpcError::internal(&error),

@@ -30,6 +30,8 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let caller = call.caller.access()?;
     let aud = call.params.required_str("aud")?;
     let expires = call.params.optional_integer("exp", i64::MIN..=i64::MAX)?;
+    // As the reference: 0 is none.
+    let expires = expires.filter(|expires| *expires != 0);
     let lxm: Option<Nsid> = call.params.optional("lxm")?;
     if !is_service(aud) {
         return Err(XrpcError::invalid_request(

@@ -90,12 +90,9 @@ NOT_RUN = {
     "cargo build --release": "installs on this machine",
     "apt-get install -y caddy": "installs on this machine",
     "apt-get install -y nginx": "installs on this machine",
-    "install -m 0640": "installs on this machine",
-    "systemctl daemon-reload": "starts a service on this machine",
-    "systemctl stop pds": "stops a service on this machine",
     "git pull": "another version, and pushes to a registry",
     "make dev": "CI runs `make test`, and tests/blackbox/dev.rs the server",
-    "export PDS_HOSTNAME": "needs a public name; tests/helm/plain.sh starts a server with the same settings",
+    "export PDS_HOSTNAME": "needs a public name; tests/helm/plain_machine.sh starts a server with the same settings",
     "pds invite create": "as above",
     "pds account create": "needs that server; tests/blackbox/command_line.rs runs the commands",
     "helm install bluesky-pds ./helm": "the block `install` of install-cce.md is this",
@@ -294,9 +291,9 @@ def check_commands():
         # Debian 11 and Ubuntu 22.04 have a curl without it.
         expect("curl --json" not in text and "' --json '" not in text, f"{document}: curl --json needs curl 7.82")
     expect(not reasons, f"no block of the documents begins like this any more: {reasons}")
-    plain = (ROOT / "tests/helm/plain.sh").read_text()
+    plain = (ROOT / "tests/helm/plain_machine.sh").read_text()
     for name in re.findall(r"^```\w+ (\S+)$", (ROOT / "docs/install-plain.md").read_text(), re.M):
-        expect(f"block {name}" in plain, f"docs/install-plain.md: tests/helm/plain.sh does not use the block {name}")
+        expect(f"block {name}" in plain, f"docs/install-plain.md: tests/helm/plain_machine.sh does not use the block {name}")
 
 
 def check_manifests(helm):

@@ -1,6 +1,7 @@
 //! `pds doctor`: looks at a server from outside, and at what it stands on, and says what to do about whatever does not work.
 
 mod finding;
+mod handles;
 mod outside;
 mod server;
 
@@ -41,7 +42,7 @@ pub(super) async fn run(arguments: DoctorArguments) -> Outcome {
         outside::look_at_blob_store(&config, &mut findings).await?;
         let password = config.secrets.admin_password.expose();
         server::look_at(&local, Some(password), &mut findings).await?;
-        outside::look_at_public_name(&config, &mut findings).await?;
+        outside::look_at_public_name(&config, &local, &mut findings).await?;
         outside::look_at_services(&config, &mut findings).await?;
     }
     findings.finish()

@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use reqwest::{Response, StatusCode, header};
 
 use super::server::{client, firehose};
-use super::{Finding, Findings};
+use super::{Finding, Findings, handles};
 use crate::app::{blob_settings, mail_settings};
 use crate::blob::try_out;
 use crate::causes::in_one_line;
@@ -16,7 +16,7 @@ use crate::crawl::Relay;
 use crate::mail::check::try_login;
 use crate::observe::Disk;
 
-const DNS_ADVICE: &str = "Make A or AAAA records for the host name and, with * in front, for handles, to the address of your proxy; on TLS errors wait \
+pub(super) const DNS_ADVICE: &str = "Make A or AAAA records for the host name and, with * in front, for handles, to the address of your proxy; on TLS errors wait \
                           for the certificate, which must hold both names.";
 const WAY_OUT: &str = "Does this machine reach the Internet on port 443? A NAT gateway, a firewall or a network policy may be in the way.";
 const BODY_ADVICE: &str = "Something between here and the server refuses large bodies: raise the proxy's limit (nginx: client_max_body_size) to \
@@ -82,8 +82,8 @@ fn room(disk: Disk) -> String {
     format!("{} of {} MiB free", disk.free_bytes >> 20, disk.size_bytes >> 20)
 }
 
-/// Whether clients and relays reach this server by its name, and handles by theirs.
-pub(super) async fn look_at_public_name(config: &Config, findings: &mut Findings) -> Outcome {
+/// Whether clients and relays reach this server, which is at `local` for us, by its name, and handles by theirs.
+pub(super) async fn look_at_public_name(config: &Config, local: &str, findings: &mut Findings) -> Outcome {
     let url = &config.service.public_url;
     let http = client()?;
     match http.get(format!("{url}/xrpc/_health")).send().await {
@@ -100,23 +100,10 @@ pub(super) async fn look_at_public_name(config: &Config, findings: &mut Findings
     }
     if url.starts_with("https://") {
         for domain in &config.identity.service_handle_domains {
-            findings.add(handles(&http, domain).await)?;
+            findings.add(handles::look_at(&http, local, domain).await)?;
         }
     }
     Ok(())
-}
-
-/// Whether host names of handles lead here.
-async fn handles(http: &reqwest::Client, domain: &str) -> Finding {
-    let host = format!("doctor{domain}");
-    let asked = http.get(format!("https://{host}/.well-known/atproto-did")).send();
-    match asked.await {
-        Ok(answer) if [StatusCode::OK, StatusCode::NOT_FOUND].contains(&answer.status()) => {
-            Finding::ok("handles", format!("{host} is reached"))
-        }
-        Ok(answer) => Finding::failed("handles", format!("{host} answers {}", answer.status()), DNS_ADVICE),
-        Err(error) => Finding::failed("handles", in_one_line(&error), DNS_ADVICE),
-    }
 }
 
 /// Whether an upload gets as far as the server: that refuses it because nobody is logged in.

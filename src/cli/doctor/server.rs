@@ -158,7 +158,7 @@ async fn admin(http: &reqwest::Client, url: &str, password: &str) -> reqwest::Re
 }
 
 /// The JSON of an answer whatever its status, or its status where it is none.
-async fn json(http: &reqwest::Client, url: &str, host: Option<&str>) -> reqwest::Result<Value> {
+pub(super) async fn json(http: &reqwest::Client, url: &str, host: Option<&str>) -> reqwest::Result<Value> {
     let mut request = http.get(url);
     if let Some(host) = host {
         request = request.header(header::HOST, host);

@@ -150,6 +150,12 @@ async fn a_server_whose_database_cannot_be_read_is_not_ready_until_it_can() {
     assert_eq!(metrics::series(&app, "pds_ready").await, Some(0.0));
     let (alive, _) = http_get(&format!("http://{}/livez", app.api.address())).await.unwrap();
     assert_eq!(alive, 200, "a restart would not help");
+    metrics::becomes(
+        &app,
+        "pds_job_runs_total{name=\"count what waits\",outcome=\"failed\"}",
+        1.0,
+    )
+    .await;
     disk.ends(DiskFault::Unreadable);
     metrics::becomes(&app, "pds_ready", 1.0).await;
     assert_eq!(readiness(&app).await, (200, json!({"status": "ok"})));

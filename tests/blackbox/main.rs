@@ -48,6 +48,7 @@ mod logs;
 mod mail_servers;
 mod mailed_codes;
 mod mailed_operations;
+mod metric_values;
 mod metrics;
 mod moderation;
 mod moderators;

@@ -12,7 +12,7 @@ use crate::proxy::server;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(40);
 
 /// The series of a scrape and their values.
-type Scrape = BTreeMap<String, f64>;
+pub(crate) type Scrape = BTreeMap<String, f64>;
 
 /// A metrics listener on any free port, as the log tells.
 pub(crate) fn metrics_url(app: &TestApp) -> String {
@@ -34,7 +34,7 @@ pub(crate) async fn becomes(app: &TestApp, name: &str, value: f64) {
     assert!(found.is_ok(), "{name} is {:?}, not {value}", series(app, name).await);
 }
 
-async fn scrape(url: &str) -> (String, Scrape) {
+pub(crate) async fn scrape(url: &str) -> (String, Scrape) {
     let (status, text) = http_get(url).await.unwrap();
     assert_eq!(status, 200);
     let parsed = parse(&text);

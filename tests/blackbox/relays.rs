@@ -86,6 +86,37 @@ fn status(app: &TestApp, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
+/// Asking costs nothing but a request: it works where the server does not run, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn relays_are_asked_when_the_operator_says_so() {
+    let (relay, other) = (TestRelay::start().await, TestRelay::start().await);
+    let mut app = TestApp::start_with(&[("PDS_CRAWLERS", "")]).await;
+    app.set("PDS_CRAWLERS", relay.url());
+    let request_crawl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pds"));
+        command
+            .args(["relay", "request-crawl"])
+            .args(arguments)
+            .env_clear()
+            .envs(app.settings());
+        command.output().unwrap()
+    };
+    let asked = request_crawl(&[]);
+    assert!(asked.status.success(), "{asked:?}");
+    assert_eq!((relay.asked(), other.asked().len()), (vec!["pds.test".to_owned()], 0));
+    assert!(
+        String::from_utf8(asked.stdout)
+            .unwrap()
+            .starts_with(&format!("{}\tit will", relay.url()))
+    );
+    other.is(Mood::Answers(400));
+    let refused = request_crawl(&["--relay", relay.url(), "--relay", other.url()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!((relay.asked().len(), other.asked().len()), (2, 1));
+    let said = String::from_utf8(refused.stdout).unwrap();
+    assert!(said.contains("it refused (400): "), "{said}");
+}
+
 fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
 }

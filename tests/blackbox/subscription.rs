@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::firehose::StreamVerifier;
 use crate::harness::{Dice, Writer, seq};
-use crate::{Account, Firehose, TestApp};
+use crate::{Account, Firehose, TestApp, metrics};
 
 const NOTE: &str = "com.example.note";
 
@@ -216,8 +216,9 @@ async fn a_pruned_log_says_so_and_goes_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_does_not_read_holds_nobody_up() {
-    let app = TestApp::start_with(&[("PDS_MAX_SUBSCRIPTION_BUFFER", "10")]).await;
+    let app = TestApp::start_with(&[("PDS_MAX_SUBSCRIPTION_BUFFER", "10"), ("PDS_METRICS_PORT", "0")]).await;
     let alice = app.account("alice").await;
+    let mut lag = 0.0_f64;
     let mut sleepers = Vec::new();
     for _ in 0..10 {
         sleepers.push(Firehose::connect_with_small_buffer(&app.api.address()).await);
@@ -231,7 +232,10 @@ async fn a_reader_that_does_not_read_holds_nobody_up() {
             panic!("a commit comes next")
         };
         assert_eq!(written["commit"]["cid"], commit.commit.to_string());
+        let behind = metrics::series(&app, "pds_firehose_subscriber_lag_events").await;
+        lag = lag.max(behind.unwrap());
     }
+    assert!((1.0..=11.0).contains(&lag), "{lag} events behind");
     for mut sleeper in sleepers {
         let mut last = 0;
         let error = loop {
@@ -248,6 +252,12 @@ async fn a_reader_that_does_not_read_holds_nobody_up() {
         // Where it was, it can go on.
         assert!(seq(&app.firehose(Some(last)).await.frame().await) > last);
     }
+    metrics::becomes(
+        &app,
+        "pds_firehose_disconnects_total{reason=\"consumer_too_slow\"}",
+        10.0,
+    )
+    .await;
 }
 
 #[tokio::test]

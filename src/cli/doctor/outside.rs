@@ -144,7 +144,7 @@ async fn look_at_relays(config: &Config, findings: &mut Findings) -> Outcome {
             Ok(None) => Finding::note(
                 "relay",
                 format!("{} does not know this server", relay.url()),
-                "It is asked at every start of the server; `pds relay status` says more.",
+                "It is asked at every start of the server, and by `pds relay request-crawl`; `pds relay status` says more.",
             ),
             Err(error) => Finding::failed("relay", format!("{}: {error}", relay.url()), WAY_OUT),
         })?;

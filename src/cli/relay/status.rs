@@ -1,13 +1,12 @@
-//! `pds relay`: what the relays say of this server, and how much of what they allow is used up.
+//! `pds relay status`: what the relays say of this server, and how much of what they allow is used up.
 
-use clap::Subcommand;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 
-use super::Outcome;
-use super::admin_client::{AdminArguments, AdminClient};
-use super::print::print_fields;
+use super::relays_of;
 use crate::account::count_accounts;
+use crate::cli::Outcome;
+use crate::cli::print::print_fields;
 use crate::clock::{Clock as _, SystemClock, rfc3339_millis};
 use crate::config::Config;
 use crate::crawl::{Budget, CrawlRequest, EventRates, HostStatus, Relay, RelayError, last_request};
@@ -16,24 +15,6 @@ use crate::store::{self, StoreError};
 
 /// Counting the events that a relay does not have stops here.
 const MOST_COUNTED: u32 = 100_000;
-
-#[derive(Debug, Subcommand)]
-pub(super) enum RelayVerb {
-    /// Ask each relay of PDS_CRAWLERS what it knows of this server. Reads the settings of the environment and the database, beside a
-    /// running server or without one. Exit status 1 if a relay does not answer or does not crawl this server.
-    Status {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        /// Ask this relay instead, such as https://bsky.network; may be given more than once.
-        #[arg(long)]
-        relay: Vec<String>,
-    },
-    /// Have a running server tell the network every account's status, and of those in use handle and repo, so that relays read the repos
-    /// again. For after an older copy of the data was restored: what relays saw since then is not here any more. Exit status 1 if that
-    /// fails for an account.
-    Resync(AdminArguments),
-}
 
 /// One relay and what it answered.
 struct Asked {
@@ -46,51 +27,14 @@ struct Asked {
     request: Option<CrawlRequest>,
 }
 
-pub(super) async fn run(verb: RelayVerb) -> Outcome {
-    match verb {
-        RelayVerb::Status { json, relay } => status(json, &relay).await,
-        RelayVerb::Resync(admin) => resync(admin).await,
-    }
-}
-
-/// Some accounts at a time, so that no call takes long.
-async fn resync(admin: AdminArguments) -> Outcome {
-    let client = AdminClient::new(admin)?;
-    let (mut accounts, mut failed, mut after) = (0, 0, json!(0));
-    while !after.is_null() {
-        let input = json!({"after": after});
-        let done = client
-            .admin_procedure("internal.pds.admin.resyncAccounts", &input)
-            .await?;
-        accounts += done["accounts"].as_u64().unwrap_or_default();
-        for did in done["failed"].as_array().into_iter().flatten() {
-            failed += 1;
-            print_fields(&["failed", did.as_str().unwrap_or_default()])?;
-        }
-        after = done["last"].clone();
-    }
-    print_fields(&["accounts", &accounts.to_string()])?;
-    if failed > 0 {
-        return Err(format!("{failed} accounts could not be told: the server's log says why").into());
-    }
-    Ok(())
-}
-
-async fn status(json: bool, relay: &[String]) -> Outcome {
+pub(super) async fn run(json: bool, relays: &[String]) -> Outcome {
     let config = Config::from_env()?;
-    let urls = if relay.is_empty() {
-        config.crawlers.relays.clone()
-    } else {
-        relay.iter().map(|url| url.trim_end_matches('/').to_owned()).collect()
-    };
-    if urls.is_empty() {
-        return Err("no relay is asked to crawl this server: set PDS_CRAWLERS or name one with --relay".into());
-    }
+    let relays = relays_of(&config, relays)?;
     let hostname = config.service.hostname.as_str();
     let mut database = store::inspect(&config.storage.data_directory).await?;
     let budget = budget(&mut database).await?;
     let mut asked = Vec::new();
-    for relay in Relay::all(&urls)? {
+    for relay in relays {
         asked.push(ask(&mut database, relay, hostname).await?);
     }
     let request = budget.request(hostname, config.branding.contact_email_address.as_deref());
@@ -170,8 +114,8 @@ impl Asked {
             Err(error) => return Some(error.to_string()),
             Ok(None) => {
                 return Some(
-                    "it does not know this server: check that PDS_HOSTNAME is reached from outside by https and WebSocket, then restart \
-                     the server, which asks to be crawled"
+                    "it does not know this server: check that PDS_HOSTNAME is reached from outside by https and WebSocket, then \
+                     `pds relay request-crawl`"
                         .to_owned(),
                 );
             }
@@ -193,7 +137,7 @@ impl Asked {
             Some("throttled") => Some("it drops events of this server: ask for higher limits".to_owned()),
             Some("banned") => Some("it refuses this server: write to its operators".to_owned()),
             Some("offline") => Some(
-                "it cannot reach this server: check that PDS_HOSTNAME is reached from outside by https and WebSocket, then restart the server"
+                "it cannot reach this server: check that PDS_HOSTNAME is reached from outside by https and WebSocket, then `pds relay request-crawl`"
                     .to_owned(),
             ),
             _ => None,

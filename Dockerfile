@@ -15,14 +15,16 @@ WORKDIR /source
 COPY . .
 # Compiled in: the label of `pds_build_info`.
 ARG REVISION=unknown
-# What the binary needs of the system: the C library it was built with, certificates, and who owns the data.
+# What the binary needs of the system: the C library it was built with, certificates, and who owns the data. No file tells when it was made: the
+# same source and the same packages give the same bytes.
 RUN /usr/local/bin/image-build "$TARGETARCH" install /image \
     && install -D -m 0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -D -m 0644 LICENSE-MIT LICENSE-APACHE -t /image/usr/share/licenses/pds \
     && printf 'hosts: files dns\n' >/image/etc/nsswitch.conf \
     && printf 'pds:x:1000:1000::/pds:/nonexistent\n' >/image/etc/passwd \
     && printf 'pds:x:1000:\n' >/image/etc/group \
-    && install -d -m 0700 /data/pds
+    && install -d -m 0700 /data/pds \
+    && find /image /data -exec touch --no-dereference --date=@0 {} +
 
 FROM scratch
 ARG VERSION=0.4.0

@@ -29,6 +29,8 @@ install_into() { # ARCHITECTURE ROOT
   # The paths of the build machine stay out of the binary, so that the same source gives the same bytes.
   # Relocations in their short form, which the C library beside it reads, make it half a megabyte smaller.
   export RUSTFLAGS="--remap-path-prefix=${CARGO_HOME:-/usr/local/cargo}=/cargo -Clink-arg=-Wl,-z,pack-relative-relocs"
+  # What C code says of the day on which it was compiled (mimalloc does).
+  export SOURCE_DATE_EPOCH=0
   built=target/release/pds
   is_native "$1" || built=target/$target/release/pds
   # shellcheck disable=SC2046

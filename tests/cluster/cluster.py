@@ -49,7 +49,7 @@ def shell(script):
     """Runs a script as an operator would, and gives what it printed."""
     environment = {**os.environ, "PATH": f"{WORK}/bin:{os.environ['PATH']}", "HOME": str(WORK), "KUBECONFIG": f"{STATE}/conf/admin.kubeconfig"}
     process = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=WORK, env=environment, capture_output=True, text=True, timeout=PATIENCE * 2, check=False
+        ["bash", "-euo", "pipefail", "-c", script], cwd=WORK, env=environment, capture_output=True, text=True, timeout=PATIENCE * 3, check=False
     )
     if process.returncode:
         raise AssertionError(f"status {process.returncode} of:\n{script}\n{process.stdout}{process.stderr}")

@@ -11,7 +11,7 @@ import time
 
 import cluster
 from cluster import HOST, NAMESPACE, NODE_IP, WORK, Firehose, call, request, shell, until
-from steps import INSTALL, POD, document, log_in, logs, post, ready, step, steps
+from steps import INSTALL, POD, document, log_in, logs, patient, pod_ready, post, ready, step, steps
 
 READ_TIMEOUT = 40
 TEST_VALUES = f"""
@@ -53,7 +53,7 @@ def install_with_the_blueprints_values():
     """helm install with the blueprint's values"""
     printed = document("install")
     assert "kubectl exec" in printed and f"*.{HOST}." in printed, printed
-    until("the pod", lambda: "bluesky-pds-0   1/1" in shell(f"kubectl get pods -n {NAMESPACE}"))
+    pod_ready()
     ready()
     until("the ingress address", lambda: document("address") == NODE_IP)
 
@@ -256,7 +256,7 @@ def wrong_secret():
 def upgrade():
     """helm upgrade keeps everything"""
     shell(f"helm upgrade bluesky-pds ./helm -n {NAMESPACE} -f values.yaml -f test-values.yaml --set podAnnotations.turn=second")
-    shell(f"kubectl rollout status statefulset/bluesky-pds -n {NAMESPACE} --timeout=180s")
+    shell(patient(f"kubectl rollout status statefulset/bluesky-pds -n {NAMESPACE} --timeout=180s"))
     ready()
     assert call("com.atproto.repo.listRecords?repo=bob.pds.example.com&collection=app.bsky.feed.post&limit=1")["records"]
 

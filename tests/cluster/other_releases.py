@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import cluster
-from cluster import shell, until
-from steps import INSTALL, logs, step, unused
+from cluster import PATIENCE, shell, until
+from steps import INSTALL, logs, patient, step, unused
 
 VALUES = "-f helm/examples/minimal.yaml --set pds.config.hostname=other.example.com --set pds.config.crawlers= --set pds.dataStorage.storageClass=csi-disk-topology"
 
@@ -17,13 +17,13 @@ def generated_secrets():
     keys = "kubectl get secret other-bluesky-pds-keys -n other -o jsonpath='{.data}'"
     shell("kubectl create namespace other")
     shell("kubectl label namespace other pod-security.kubernetes.io/enforce=restricted")
-    shell(f"helm install other ./helm -n other {VALUES} --wait --timeout 180s")
+    shell(f"helm install other ./helm -n other {VALUES} --wait --timeout {PATIENCE}s")
     before = shell(keys)
     cluster.use_helm("helm3")
-    shell(f"helm upgrade other ./helm -n other {VALUES} --wait --timeout 180s")
+    shell(f"helm upgrade other ./helm -n other {VALUES} --wait --timeout {PATIENCE}s")
     assert shell(keys) == before
     shell("helm uninstall other -n other --wait")
-    shell(f"helm install other ./helm -n other {VALUES} --wait --timeout 180s")
+    shell(f"helm install other ./helm -n other {VALUES} --wait --timeout {PATIENCE}s")
     assert shell(keys) == before and len(json.loads(before)) == 3
 
 
@@ -35,7 +35,7 @@ def own_secret_instead_of_the_generated():
     unused.discard("own-secret")
     script = INSTALL["own-secret"].replace("-n bluesky-pds", "-n other").replace("--namespace bluesky-pds", "--namespace other")
     script = script.replace("bluesky-pds-keys", "other-bluesky-pds-keys").replace("statefulset/bluesky-pds", "statefulset/other-bluesky-pds")
-    shell(script.replace("upgrade bluesky-pds", "upgrade other").replace("-f values.yaml", VALUES))
+    shell(patient(script.replace("upgrade bluesky-pds", "upgrade other").replace("-f values.yaml", VALUES)))
     assert shell(kept) == before == shell("kubectl get secret pds -n other -o jsonpath='{.data.plcRotationKey}'")
     shell("kubectl exec -n other sts/other-bluesky-pds -- pds account list")
 
@@ -62,7 +62,7 @@ def disk_of_the_reference_server():
 def upgrade_from_the_older_chart():
     """helm upgrade from the older chart keeps names and disk, refuses to serve, and goes back, by both Helms"""
     shutil.copytree(cluster.ROOT / "tests/cluster/older-chart", cluster.WORK / "older-chart", dirs_exist_ok=True)
-    shell("helm install bluesky-pds ./older-chart -n older --create-namespace --wait --timeout 180s")
+    shell(f"helm install bluesky-pds ./older-chart -n older --create-namespace --wait --timeout {PATIENCE}s")
     claim = "kubectl get pvc bluesky-pds-data -n older -o jsonpath="
     uid = shell(f"{claim}'{{.metadata.uid}}'")
     disk = cluster.STATE / "pv" / shell(f"{claim}'{{.spec.volumeName}}'")
@@ -78,8 +78,8 @@ def upgrade_from_the_older_chart():
         until("the older pod's end", lambda: "pod/bluesky-pds-0" == shell("kubectl get pods -n older -o name").strip())
         assert shell(f"{claim}'{{.metadata.uid}}'") == uid
         assert sorted(path.name for path in disk.iterdir()) == ["account.sqlite", "actors"], list(disk.iterdir())
-        shell("helm rollback bluesky-pds -n older --wait --timeout 180s")
-        shell("kubectl rollout status deployment/bluesky-pds -n older --timeout=180s")
+        shell(f"helm rollback bluesky-pds -n older --wait --timeout {PATIENCE}s")
+        shell(f"kubectl rollout status deployment/bluesky-pds -n older --timeout={PATIENCE}s")
         assert (disk / "account.sqlite").read_bytes() == b"theirs" and shell(f"{claim}'{{.metadata.uid}}'") == uid
     shell("helm uninstall bluesky-pds -n older --wait")
 
@@ -88,10 +88,10 @@ def upgrade_from_the_older_chart():
 def larger_disk():
     """a larger disk on a live release, by both Helms; a smaller one is refused"""
     claim = "kubectl get pvc grow-bluesky-pds-data -n grow -o jsonpath='{.status.capacity.storage}'"
-    shell(f"helm install grow ./helm -n grow --create-namespace {VALUES} --set pds.dataStorage.size=1Gi --wait --timeout 180s")
+    shell(f"helm install grow ./helm -n grow --create-namespace {VALUES} --set pds.dataStorage.size=1Gi --wait --timeout {PATIENCE}s")
     for name, size in (("helm3", "2Gi"), ("helm4", "3Gi")):
         cluster.use_helm(name)
-        shell(f"helm upgrade grow ./helm -n grow {VALUES} --set pds.dataStorage.size={size} --wait --timeout 180s")
+        shell(f"helm upgrade grow ./helm -n grow {VALUES} --set pds.dataStorage.size={size} --wait --timeout {PATIENCE}s")
         until(f"{size} of disk", lambda: shell(claim) == size)
     refused = shell(f"helm upgrade grow ./helm -n grow {VALUES} --set pds.dataStorage.size=1Gi 2>&1 || true")
     assert "can not be less than" in refused, refused

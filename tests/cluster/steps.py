@@ -1,7 +1,8 @@
 """The steps of the test, in order, and what they share."""
+import re
 import time
 
-from cluster import HOST, NAMESPACE, blocks, call, request, shell, until
+from cluster import HOST, NAMESPACE, PATIENCE, blocks, call, request, shell, until
 
 INSTALL = blocks("install-cce.md")
 POD = f"get pod bluesky-pds-0 -n {NAMESPACE}"
@@ -15,10 +16,21 @@ def step(function):
     return function
 
 
+def patient(script):
+    """The same commands, for a machine that is busy with other things: what takes an operator seconds may take minutes here."""
+    return re.sub(r"--timeout[= ]\d+s", f"--timeout={PATIENCE}s", script)
+
+
 def document(name):
     """Runs a block of the document, with the values of this test beside its own."""
     unused.discard(name)
-    return shell(INSTALL[name].replace("-f values.yaml", "-f values.yaml -f test-values.yaml"))
+    return shell(patient(INSTALL[name].replace("-f values.yaml", "-f values.yaml -f test-values.yaml")))
+
+
+def pod_ready():
+    """Waits until the pod itself is ready. A kubelet that is busy takes back for a moment what the rollout has counted already."""
+    shell(f"kubectl wait --for=condition=Ready pod/bluesky-pds-0 -n {NAMESPACE} --timeout={PATIENCE}s")
+    until("the pod in the list", lambda: "bluesky-pds-0   1/1" in shell(f"kubectl get pods -n {NAMESPACE}"))
 
 
 def answers():

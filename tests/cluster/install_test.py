@@ -294,6 +294,8 @@ def snapshot_and_going_back():
     document("restore")
     ready()
     assert call(records)["records"] == newest
+    told = document("resync")
+    assert re.search(r"^accounts\t[1-9]", told, re.M) and "failed" not in told, told
     call("com.atproto.repo.createRecord", post(session, "after going back"), log_in()["accessJwt"])
     assert "bluesky-pds-data" in shell(f"kubectl get pvc -n {NAMESPACE} -o name")
 

@@ -22,9 +22,12 @@ pub enum Selection {
 
 /// What a `Range` header selects of so many bytes.
 pub fn select(range: Option<&str>, size: u64) -> Selection {
-    let Some(range) = range.and_then(|range| range.strip_prefix("bytes=")) else {
+    let Some((unit, range)) = range.and_then(|range| range.split_once('=')) else {
         return Selection::Whole;
     };
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return Selection::Whole;
+    }
     match range.split_once('-').map(|(first, last)| (number(first), number(last))) {
         Some((Bound::At(first), Bound::At(last))) if first <= last => {
             part(first, last.saturating_add(1).min(size), size)
@@ -64,6 +67,7 @@ mod tests {
     fn one_range_is_honoured() {
         for (range, start, length) in [
             ("bytes=0-0", 0, 1),
+            ("Bytes=0-0", 0, 1),
             ("bytes=0-9", 0, 10),
             ("bytes=5-", 5, 5),
             ("bytes=5-999", 5, 5),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use atproto_data::Cid;
 use atproto_data::cid::Codec;
 use sha2::{Digest as _, Sha256};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::NamedTempFile;
 
 use super::files::new_upload;
 use super::sniff::{HEAD_BYTES, sniff};
@@ -24,9 +24,10 @@ pub(super) struct Spool {
     buffer: Vec<u8>,
 }
 
-/// A whole upload in a durable file, which goes when this is dropped.
+/// A whole upload in a file, which goes when this is dropped.
 pub(super) struct Spooled {
-    pub(super) path: TempPath,
+    /// Not durable yet.
+    pub(super) file: NamedTempFile,
     pub(super) cid: Cid,
     pub(super) size: u64,
     /// What its first bytes say it is.
@@ -70,16 +71,15 @@ impl Spool {
         Ok(())
     }
 
-    /// Makes the file durable. Blocks.
+    /// Writes the rest. Blocks.
     pub(super) fn finish(mut self) -> io::Result<Spooled> {
         self.write()?;
         let file = self
             .file
             .take()
             .ok_or_else(|| io::Error::other("an upload lost its file"))?;
-        file.as_file().sync_all()?;
         Ok(Spooled {
-            path: file.into_temp_path(),
+            file,
             cid: Cid::from_sha256(Codec::Raw, self.hasher.finalize().into()),
             size: self.size,
             sniffed: sniff(&self.head),

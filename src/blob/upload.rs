@@ -3,6 +3,7 @@
 use std::io;
 
 use atproto_data::{Cid, Did};
+use tempfile::NamedTempFile;
 
 use super::Blobs;
 use super::disk::blocking;
@@ -68,8 +69,8 @@ impl Blobs {
         }
     }
 
-    /// Puts a file into its place and makes its row.
-    async fn keep(&self, did: &Did, blob: UploadedBlob, file: tempfile::TempPath) -> Result<UploadedBlob, UploadError> {
+    /// Makes a file durable, puts it into its place and makes its row.
+    async fn keep(&self, did: &Did, blob: UploadedBlob, file: NamedTempFile) -> Result<UploadedBlob, UploadError> {
         // The collector stays away as long as the file and its row may disagree.
         let _lock = self.0.locks.lock((did.clone(), blob.cid)).await;
         let upload = BlobUpload {
@@ -79,8 +80,11 @@ impl Blobs {
             size: i64::try_from(blob.size).unwrap_or(i64::MAX),
             at: self.0.clock.now_micros(),
         };
-        self.begin(&upload).await?;
-        self.0.files.put(did, &blob.cid, file).await?;
+        let sync = blocking(move || file.as_file().sync_all().map(|()| file.into_temp_path()));
+        // Both wait for the disk. The file is gone when a refusal is answered.
+        let (path, begun) = tokio::join!(sync, self.begin(&upload));
+        begun?;
+        self.0.files.put(did, &blob.cid, path?).await?;
         self.0.store.finish_upload(upload).await?;
         Ok(blob)
     }
@@ -143,7 +147,7 @@ impl Upload {
         }
         let spool = self.spool.take().ok_or(UploadError::Aborted)?;
         let Spooled {
-            path,
+            file,
             cid,
             size,
             sniffed,
@@ -152,7 +156,7 @@ impl Upload {
         let blob = UploadedBlob { cid, mime_type, size };
         let did = did.clone();
         // A caller that goes away must not leave a file where the collector has just been.
-        let task = tokio::spawn(async move { self.blobs.keep(&did, blob, path).await });
+        let task = tokio::spawn(async move { self.blobs.keep(&did, blob, file).await });
         task.await.map_err(|_| UploadError::Aborted)?
     }
 }

@@ -89,6 +89,9 @@ async fn accounts_are_made_and_listed() {
     assert_eq!(again.status.code(), Some(1));
     let error = String::from_utf8(again.stderr).unwrap();
     assert!(error.contains("Handle already taken: alice.test"), "{error}");
+    let codes = json_of(&["invite", "list", "--json", "--url", &url]);
+    let is_good = |code: &&Value| code["disabled"] == false && code["uses"].as_array().unwrap().is_empty();
+    assert_eq!(codes.as_array().unwrap().iter().find(is_good), None, "{codes}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,6 +173,14 @@ async fn accounts_are_looked_at_and_changed() {
     assert_eq!(run(&["account", "list"])[0]["status"], "takendown");
     alice.session().await.refused(401, "AccountTakedown");
     assert_eq!(run(&["account", "untakedown", did])["status"], "active");
+    let off =
+        json!({"subject": {"$type": "com.atproto.admin.defs#repoRef", "did": did}, "deactivated": {"applied": true}});
+    let on = json!({"subject": off["subject"], "deactivated": {"applied": false}});
+    let decide = "com.atproto.admin.updateSubjectStatus";
+    app.administer(decide, &off).await.ok();
+    run(&["account", "takedown", did]);
+    assert_eq!(run(&["account", "untakedown", did])["status"], "deactivated");
+    app.administer(decide, &on).await.ok();
 
     run(&["account", "update-handle", did, "alicia.test"]);
     run(&["account", "update-email", "alicia.test", "alicia@mail.example.com"]);

@@ -154,6 +154,29 @@ async fn look_up_everywhere(app: &TestApp, alice: &Account, service: &AppView) -
 }
 
 #[tokio::test]
+async fn a_did_that_has_ended_is_told_from_one_that_never_was() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let key = SigningKey::from_bytes(Curve::K256, &[32; 32]).unwrap();
+    let public = key.public_key().to_did_key();
+    let handle = ELSEWHERE.parse().unwrap();
+    let state = State::for_account(&public, &handle, "https://elsewhere.example", vec![public.clone()]);
+    let genesis = UnsignedOperation::genesis(state).sign(&key);
+    let did = genesis.did_of_genesis();
+    app.plc.register(&did, &genesis.to_json());
+    let tombstone = UnsignedOperation::tombstone(genesis.cid()).sign(&key);
+    app.plc.register(&did, &tombstone.to_json());
+    for (did, error) in [(did.as_str(), "DidDeactivated"), (NOBODY, "DidNotFound")] {
+        alice.query(RESOLVE_DID, &[("did", did)]).await.refused(400, error);
+        alice.query(RESOLVE, &[("identifier", did)]).await.refused(400, error);
+        alice
+            .call(REFRESH, &json!({"identifier": did}))
+            .await
+            .refused(400, error);
+    }
+}
+
+#[tokio::test]
 async fn dids_are_looked_up_on_the_public_network_only() {
     let service = AppView::start().await;
     let guarded = TestApp::start_with(&[("PDS_DISABLE_SSRF_PROTECTION", "false")]).await;

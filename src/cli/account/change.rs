@@ -37,11 +37,9 @@ pub(super) async fn set_takedown(named: &Named, takedown: &Value) -> Outcome {
     }
     let input = json!({"subject": subject, "takedown": takedown});
     call(named, "com.atproto.admin.updateSubjectStatus", &input).await?;
-    let status = if takedown["applied"] == true {
-        "takendown"
-    } else {
-        "active"
-    };
+    // It may have been switched off by its owner too.
+    let account = named.context.client.account(named.did()).await?;
+    let status = account["status"].as_str().unwrap_or_default();
     print(named, &json!({"status": status}), status)
 }
 

@@ -10,10 +10,19 @@ pub(super) async fn create(context: &Context, email: &str, handle: &str, source:
     let password = source.password()?;
     let code = context.client.invite_code(1).await?;
     let input = json!({"email": email, "handle": handle, "password": password, "inviteCode": code});
-    let account = context
+    let created = context
         .client
         .procedure("com.atproto.server.createAccount", &input)
-        .await?;
+        .await;
+    if created.is_err() {
+        // Nobody knows the code; it must not stay good. What failed is what counts.
+        let codes = json!({"codes": [code]});
+        let _ = context
+            .client
+            .admin_procedure("com.atproto.admin.disableInviteCodes", &codes)
+            .await;
+    }
+    let account = created?;
     let text = |name: &str| account[name].as_str().unwrap_or_default();
     let mut json = json!({"did": text("did"), "handle": text("handle")});
     let mut fields = vec![text("did"), text("handle")];

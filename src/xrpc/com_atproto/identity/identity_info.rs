@@ -7,7 +7,7 @@ use atproto_data::{AtIdentifier, Did, Handle};
 use serde_json::{Value, json};
 
 use crate::app::App;
-use crate::identity::{ResolveError, ResolvedDid};
+use crate::identity::{PlcDirectory as _, ResolveError, ResolvedDid};
 use crate::server::XrpcError;
 
 /// What stands for a handle that does not point to its DID.
@@ -46,10 +46,22 @@ pub(super) async fn document(app: &App, did: &Did, freshness: Freshness) -> Resu
     };
     match outcome {
         Ok(Some(resolved)) => Ok(resolved),
+        Ok(None) if is_tombstoned(app, did).await => {
+            Err(XrpcError::bad_request("DidDeactivated", "the DID is tombstoned"))
+        }
         Ok(None) => Err(XrpcError::bad_request("DidNotFound", "there is no such DID")),
         Err(error @ ResolveError::Unsupported(_)) => Err(XrpcError::bad_request("DidNotFound", error.to_string())),
         Err(error @ ResolveError::Failed(_)) => Err(XrpcError::upstream_failure(error.to_string())),
     }
+}
+
+/// Whether a DID that has no document had one once.
+async fn is_tombstoned(app: &App, did: &Did) -> bool {
+    if did.method() != "plc" {
+        return false;
+    }
+    let last = app.plc().last_operation(did).await;
+    last.is_ok_and(|last| last.is_some_and(|last| last.is_tombstone()))
 }
 
 /// `com.atproto.identity.defs#identityInfo` of a DID or handle. A handle that the DID claims but that does not point to it is

@@ -7,6 +7,7 @@ use super::create::CreateError;
 use super::genesis::FirstCommit;
 use super::sessions::NewSession;
 use super::{Account, AccountStatus, invites};
+use crate::blob::release_predecessor;
 use crate::identity::sealing::SealedKey;
 use crate::identity::signing_keys;
 use crate::store::{StoreError, Tx};
@@ -44,6 +45,7 @@ impl AccountRow {
     /// Stores the account. Handle, e-mail address and invite have been checked in this transaction.
     pub(super) async fn insert(&self, tx: &mut Tx<'_>) -> Result<Account, CreateError> {
         let did = &self.did;
+        release_predecessor(tx.connection(), did).await?;
         let repo_id = self.commit.insert(tx.connection()).await?;
         let account_id = self.insert_account(tx.connection(), repo_id).await?;
         signing_keys::insert(tx.connection(), did, &self.public_key, &self.sealed).await?;

@@ -7,7 +7,6 @@ use sqlx::{Row as _, SqliteConnection};
 use super::lookup::find_by_id;
 use super::reserved_handles::keep_back;
 use super::{Account, Accounts, EmailTokenError, Origin, PasswordError};
-use crate::blob::release_account;
 use crate::mail::Code;
 use crate::store::{StoreError, Tx};
 
@@ -188,7 +187,6 @@ async fn delete(tx: &mut Tx<'_>, account: &Account, now: i64) -> Result<(), Stor
         .bind(account.did.as_str())
         .execute(tx.connection())
         .await?;
-    release_account(tx.connection(), &account.did).await?;
     sqlx::query("INSERT INTO deleted_account (repo_id, did, event) VALUES ($1, $2, $3)")
         .bind(account.repo_id)
         .bind(account.did.as_str())

@@ -36,9 +36,9 @@ pub use bucket::{BucketAddressing, BucketSettings};
 pub use check::{Probe, try_out};
 pub use disk::BlobStoreError;
 pub use listing::{BlobPage, MissingBlob};
-pub use references::{BlobRef, BlobRefError, settle_references};
+pub use references::{BlobRef, BlobRefError, keep_referenced, release_referenced};
 pub use serve::{BlobContent, BlobCounts, BlobInfo};
-pub use takedown::release_account;
+pub use takedown::release_predecessor;
 pub use upload::{Upload, UploadError, UploadedBlob};
 
 pub(crate) use references::reference_changes;

@@ -173,29 +173,55 @@ async fn referable(
     Ok(found)
 }
 
-/// After an account's repo was replaced as a whole (import): blobs that its records refer to become permanent, and those that none refers
-/// to any more temporary, so that a wrong import can be put right for some hours. `now` is in µs since 1970.
+/// Before, and in the transaction in which, an account gets another repo (import): up to `limit` uploads that its records refer to become
+/// permanent. Says how many.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn settle_references(connection: &mut SqliteConnection, did: &Did, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE blob SET state = 'permanent' WHERE did = $1 AND state = 'temporary' AND EXISTS (\
-         SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = $1 AND r.cid = blob.cid)",
-    )
-    .bind(did.as_str())
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "UPDATE blob SET state = 'temporary', uploaded_at = $2 WHERE did = $1 AND state = 'permanent' AND NOT EXISTS (\
-         SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = $1 AND r.cid = blob.cid)",
-    )
-    .bind(did.as_str())
-    .bind(now)
-    .execute(&mut *connection)
-    .await?;
+pub async fn keep_referenced(
+    connection: &mut SqliteConnection,
+    did: &Did,
+    repo_id: i64,
+    limit: u64,
+) -> Result<u64, StoreError> {
+    let kept = sqlx::query(KEEP_REFERENCED)
+        .bind(did.as_str())
+        .bind(repo_id)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .execute(connection)
+        .await?;
+    Ok(kept.rows_affected())
+}
+
+/// Before the first `limit` references of a repo that an account has no more are removed: of their blobs those to which none of the account's
+/// records refers become temporary, so that a wrong import can be put right for some hours. `now` is in µs since 1970.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release_referenced(
+    connection: &mut SqliteConnection,
+    did: &Did,
+    repo_id: i64,
+    limit: i64,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(RELEASE_REFERENCED)
+        .bind(did.as_str())
+        .bind(repo_id)
+        .bind(limit)
+        .bind(now)
+        .execute(connection)
+        .await?;
     Ok(())
 }
+
+pub(super) const KEEP_REFERENCED: &str = "UPDATE blob SET state = 'permanent' WHERE did = $1 AND cid IN (SELECT cid FROM (\
+     SELECT b.cid FROM blob b WHERE b.state <> 'permanent' AND b.state = 'temporary' AND b.did = $1 \
+     AND EXISTS (SELECT 1 FROM blob_ref r WHERE r.repo_id = $2 AND r.cid = b.cid) LIMIT $3) AS chunk)";
+pub(super) const RELEASE_REFERENCED: &str = "UPDATE blob SET state = 'temporary', uploaded_at = $4 \
+     WHERE did = $1 AND state = 'permanent' AND cid IN (SELECT cid FROM (\
+     SELECT cid FROM blob_ref WHERE repo_id = $2 ORDER BY cid, path LIMIT $3) AS chunk) AND NOT EXISTS (\
+     SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = $1 AND r.cid = blob.cid)";
 
 pub(super) fn cid_column(bytes: &[u8]) -> Result<Cid, StoreError> {
     Cid::from_bytes(bytes).map_err(|error| StoreError::Damaged(format!("CID of a blob: {error}")))

@@ -317,10 +317,14 @@ async fn a_new_repo_settles_what_is_permanent() {
         hex(&cids[2])
     ))
     .await;
-    let settled = test
-        .store
-        .store
-        .change(|tx| Box::pin(async move { settle_references(tx.connection(), &ALICE.parse().unwrap(), 0).await }));
+    let settled = test.store.store.change(|tx| {
+        Box::pin(async move {
+            let did = ALICE.parse().unwrap();
+            assert_eq!(keep_referenced(tx.connection(), &did, 3, 10).await?, 1);
+            assert_eq!(keep_referenced(tx.connection(), &did, 3, 10).await?, 0);
+            release_referenced(tx.connection(), &did, 1, 10, 0).await
+        })
+    });
     settled.await.unwrap();
     let mut states = Vec::new();
     for cid in cids {
@@ -380,15 +384,44 @@ async fn a_deleted_account_takes_all_its_blobs_along() {
         .await
         .unwrap();
     test.upload(BOB, b"mine").await.unwrap();
-    let released = test
-        .store
-        .store
-        .change(move |tx| Box::pin(async move { release_account(tx.connection(), &did).await }));
-    released.await.unwrap();
+    test.blobs.release_account(&did).await.unwrap();
+    assert_eq!(test.blobs.collect().await.unwrap(), 0, "there is an account");
     test.execute("DELETE FROM account WHERE account_id = 1; DELETE FROM blob_ref WHERE repo_id = 1".to_owned())
         .await;
-    assert_eq!(test.blobs.collect().await.unwrap(), 1);
+    test.execute(format!(
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1200) \
+         INSERT INTO blob (did, cid, mime_type, size, state, uploaded_at) \
+         SELECT '{ALICE}', unhex(printf('01551220%064x', n)), '', 1, 'permanent', 0 FROM number"
+    ))
+    .await;
+    test.blobs.release_account(&did).await.unwrap();
+    assert_eq!(test.blobs.collect().await.unwrap(), 1_201);
     assert_eq!((test.state(ALICE, cid).await, test.files()), (None, 1));
+}
+
+#[tokio::test]
+async fn an_account_that_comes_back_gets_none_of_the_blobs_it_had_and_keeps_those_it_brings() {
+    let test = Test::start().await;
+    let did: Did = ALICE.parse().unwrap();
+    let old = test.upload(ALICE, b"old").await.unwrap().cid;
+    test.commit(&[("a.b.c/1", old)], &[]).await.unwrap();
+    let began = test
+        .store
+        .store
+        .change(|tx| Box::pin(async move { release_predecessor(tx.connection(), &ALICE.parse().unwrap()).await }));
+    began.await.unwrap();
+    assert_eq!(test.state(ALICE, old).await, Some(State::Deleting));
+    let new = test.upload(ALICE, b"new").await.unwrap().cid;
+    test.blobs.release_account(&did).await.unwrap();
+    assert_eq!(test.state(ALICE, new).await, Some(State::Temporary));
+}
+
+#[tokio::test]
+async fn no_chunk_scans_a_table() {
+    let test = Test::start().await;
+    for sql in [references::KEEP_REFERENCED, references::RELEASE_REFERENCED] {
+        test.store.assert_scans_no_table(sql).await;
+    }
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ pub(super) async fn remove_remains(app: Arc<App>) -> Result<(), Failure> {
 }
 
 async fn remove(app: &App, remains: &Remains) -> Result<(), Failure> {
+    app.blobs.release_account(&remains.did).await?;
     let stop = app.stopping();
     while app.sequencer.purge_some_before(remains.event).await? {
         if stop.is_cancelled() {

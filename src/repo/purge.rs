@@ -6,7 +6,11 @@ use super::Repos;
 use crate::store::StoreError;
 
 /// Rows of a table removed per transaction.
-const CHUNK: i64 = 500;
+pub(super) const CHUNK: i64 = 500;
+
+/// Any number of records may refer to one blob.
+pub(super) const BLOB_REFS: &str = "DELETE FROM blob_ref WHERE repo_id = $1 AND (cid, path) <= (SELECT cid, path FROM \
+     (SELECT cid, path FROM blob_ref WHERE repo_id = $1 ORDER BY cid, path LIMIT $2) AS chunk ORDER BY cid DESC, path DESC LIMIT 1)";
 
 /// The tables of which a repo may have many rows; each statement removes the first of them. They name a range of keys, because SQLite
 /// scans the whole table for a list of row values.
@@ -15,9 +19,7 @@ const CHUNKS: [&str; 5] = [
      (SELECT path FROM record WHERE repo_id = $1 ORDER BY path LIMIT $2) AS chunk)",
     "DELETE FROM subject_link WHERE repo_id = $1 AND link <= (SELECT max(link) FROM \
      (SELECT link FROM subject_link WHERE repo_id = $1 ORDER BY link LIMIT $2) AS chunk)",
-    // Any number of records may refer to one blob.
-    "DELETE FROM blob_ref WHERE repo_id = $1 AND (cid, path) <= (SELECT cid, path FROM \
-     (SELECT cid, path FROM blob_ref WHERE repo_id = $1 ORDER BY cid, path LIMIT $2) AS chunk ORDER BY cid DESC, path DESC LIMIT 1)",
+    BLOB_REFS,
     "DELETE FROM repo_collection WHERE repo_id = $1 AND collection <= (SELECT max(collection) FROM \
      (SELECT collection FROM repo_collection WHERE repo_id = $1 ORDER BY collection LIMIT $2) AS chunk)",
     "DELETE FROM repo_skeleton WHERE repo_id = $1 AND path <= (SELECT max(path) FROM \

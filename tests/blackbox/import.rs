@@ -135,6 +135,30 @@ async fn a_deactivated_account_keeps_the_imported_commit_until_it_is_activated()
 }
 
 #[tokio::test]
+async fn blobs_go_and_come_back_with_the_records() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let without = alice.export().await;
+    let upload = alice.api.post("com.atproto.repo.uploadBlob").bearer_auth(&alice.access);
+    let upload = upload.header("content-type", "text/plain").body("a text");
+    let blob = Answer::to(upload).await.unwrap().ok()["blob"].clone();
+    alice.create(NOTE, "file", &json!({"file": blob})).await;
+    let with = alice.export().await;
+    let cid = blob["ref"]["$link"].as_str().unwrap();
+    let params = [("did", alice.did.as_str()), ("cid", cid)];
+    import(&alice, without).await.ok();
+    assert_nothing_left(&app).await;
+    app.api
+        .query("com.atproto.sync.getBlob", &params)
+        .await
+        .refused(400, "InvalidRequest");
+    import(&alice, with).await.ok();
+    assert_nothing_left(&app).await;
+    let served = app.api.query("com.atproto.sync.getBlob", &params).await;
+    assert_eq!(served.bytes(), b"a text");
+}
+
+#[tokio::test]
 async fn bad_cars_are_refused_and_nothing_changes() {
     let app = TestApp::start_with(&[("PDS_MAX_REPO_IMPORT_SIZE", "100000")]).await;
     let (alice, bob) = (app.account("alice").await, app.account("bob").await);

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use atproto_repo::commit::Commit;
 use sqlx::Row as _;
 use tokio::sync::mpsc;
 
 use super::ImportError;
 use super::imported_car::{ImportedCar, ImportedRecord};
+use crate::blob::release_referenced;
 use crate::repo::blob_refs::blobs_of;
-use crate::repo::purge::purge_chunk;
+use crate::repo::purge::{BLOB_REFS, CHUNK, purge_chunk};
 use crate::repo::subject_link::link_of;
 use crate::repo::{RepoError, Repos};
 use crate::store::{BlobRefRow, ImportedRows, RecordRow, StoreError, SubjectLinkRow};
@@ -74,6 +76,7 @@ impl Repos {
     /// # Errors
     /// If the database fails; the rest goes at the next start.
     pub(crate) async fn remove_detached(&self, repo_id: i64) -> Result<(), RepoError> {
+        self.release_blobs(repo_id).await?;
         loop {
             let done = self
                 .0
@@ -81,6 +84,38 @@ impl Repos {
                 .change(move |tx| Box::pin(async move { remove_chunk(tx.connection(), repo_id).await }));
             if done.await? {
                 self.forget(repo_id);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes a detached repo's references, and keeps no blob for them any more.
+    async fn release_blobs(&self, repo_id: i64) -> Result<(), RepoError> {
+        let mut reader = self.0.store.read().await?;
+        let row = sqlx::query("SELECT commit_data FROM repo WHERE repo_id = $1")
+            .bind(repo_id)
+            .fetch_optional(&mut *reader)
+            .await?;
+        drop(reader);
+        let Some(row) = row else { return Ok(()) };
+        let Ok(Commit { did, .. }) = Commit::decode(row.try_get(0)?) else {
+            tracing::warn!(repo_id, "the head of a replaced repo is damaged: its blobs stay");
+            return Ok(());
+        };
+        loop {
+            let (did, now) = (did.clone(), self.0.clock.now_micros());
+            let removed = self.0.store.change(move |tx| {
+                Box::pin(async move {
+                    release_referenced(tx.connection(), &did, repo_id, CHUNK, now).await?;
+                    let removed = sqlx::query(BLOB_REFS)
+                        .bind(repo_id)
+                        .bind(CHUNK)
+                        .execute(tx.connection())
+                        .await?;
+                    Ok::<_, StoreError>(removed.rows_affected())
+                })
+            });
+            if removed.await? < CHUNK.unsigned_abs() {
                 return Ok(());
             }
         }

@@ -10,10 +10,13 @@ use sqlx::Row as _;
 
 use super::ImportError;
 use super::imported_car::ImportedCar;
-use crate::blob::settle_references;
+use crate::blob::keep_referenced;
 use crate::repo::load::{cid_column, rev_column};
 use crate::repo::{RepoRef, Repos};
 use crate::store::{StoreError, Tx};
+
+/// Uploads that become permanent in one transaction: other writers wait no longer than that.
+const CHUNK_UPLOADS: u64 = 500;
 
 /// Everything that the transaction needs.
 struct Switch {
@@ -58,6 +61,7 @@ impl Repos {
             key: self.signing_key(&repo.did).await?,
             taken_down: self.taken_down(repo.repo_id).await?,
         };
+        self.keep_uploads(repo, new).await?;
         let _lock = self.0.locks.lock(repo.repo_id).await;
         let done = self
             .0
@@ -66,6 +70,19 @@ impl Repos {
         let done = done.await;
         self.forget(repo.repo_id);
         done
+    }
+
+    /// Makes the uploads permanent to which the new repo refers, in chunks. If the account does not get it, they are released with its rows.
+    async fn keep_uploads(&self, repo: &RepoRef, new: i64) -> Result<(), StoreError> {
+        loop {
+            let did = repo.did.clone();
+            let kept = self.0.store.change(move |tx| {
+                Box::pin(async move { keep_referenced(tx.connection(), &did, new, CHUNK_UPLOADS).await })
+            });
+            if kept.await? < CHUNK_UPLOADS {
+                return Ok(());
+            }
+        }
     }
 
     async fn taken_down(&self, repo_id: i64) -> Result<Vec<(String, String)>, ImportError> {
@@ -89,7 +106,8 @@ impl Switch {
                 .execute(tx.connection())
                 .await?;
         }
-        settle_references(tx.connection(), &self.repo.did, self.repos.0.clock.now_micros()).await?;
+        // What was uploaded in the last moment.
+        keep_referenced(tx.connection(), &self.repo.did, self.new, u64::MAX).await?;
         if old.active { self.tell(tx, &old).await } else { Ok(()) }
     }
 

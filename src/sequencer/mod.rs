@@ -3,6 +3,7 @@
 //! The log is on disk; its newest part is also in memory, shared by all subscribers. A subscriber reads pages of the log until it reaches
 //! the shared part and stays there: there is no moment at which an event could be missed or repeated.
 
+mod backfill;
 mod live;
 mod log;
 mod place;
@@ -26,9 +27,13 @@ pub use log::{LogState, events_after, events_per_second, state as log_state};
 pub use prune::prune;
 pub use subscriber::{Delivery, StartError, Subscriber};
 
+use backfill::Backfill;
 use live::Live;
 use place::Placer;
 use slots::{Slot, Slots};
+
+/// Relays take no rev that is further in the future, in µs.
+const MOST_AHEAD_MICROS: i64 = 5 * 60 * 1_000_000;
 
 /// How much of the firehose is kept where.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +49,7 @@ pub struct FirehoseSettings {
 pub struct Sequencer {
     store: Store,
     live: Arc<Live>,
+    backfill: Backfill,
     clock: Arc<dyn Clock>,
     settings: FirehoseSettings,
     slots: Slots,
@@ -86,6 +92,7 @@ impl SequencerStart {
     /// The sequencer over the store that was started with `sequence`.
     pub fn finish(self, store: Store) -> Sequencer {
         Sequencer {
+            backfill: Backfill::new(store.clone()),
             store,
             live: self.live,
             clock: self.clock,
@@ -108,7 +115,7 @@ impl Sequencer {
     pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscriber, StartError> {
         let state = log::state(&mut *self.store.read().await?).await?;
         Subscriber::start(
-            self.store.clone(),
+            self.backfill.clone(),
             Arc::clone(&self.live),
             cursor,
             state,
@@ -119,6 +126,11 @@ impl Sequencer {
     /// Changes with every event: the seq of the newest one.
     pub fn newest(&self) -> watch::Receiver<i64> {
         self.live.watch()
+    }
+
+    /// Whether seqs, and revs with them, are so far ahead of the clock, which was set back, that relays may drop them.
+    pub fn is_ahead_of_the_clock(&self) -> bool {
+        *self.live.watch().borrow() - self.clock.now_micros() > MOST_AHEAD_MICROS
     }
 
     /// The last seq given out and the seq up to which the log was pruned.
@@ -148,5 +160,35 @@ impl Sequencer {
     pub async fn prune_old(&self) -> Result<u64, StoreError> {
         let limit = i64::try_from(self.settings.backfill_limit.as_micros()).unwrap_or(i64::MAX);
         prune(&self.store, self.clock.now_micros().saturating_sub(limit)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::fake::FakeClock;
+    use crate::store::testing::TestStore;
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_is_noticed_until_it_has_caught_up() {
+        let test = TestStore::open().await;
+        let clock = Arc::new(FakeClock::new());
+        let settings = FirehoseSettings {
+            backfill_limit: Duration::MAX,
+            max_subscription_buffer: 1,
+        };
+        let start = SequencerStart {
+            live: Arc::new(Live::new(FakeClock::START, 1)),
+            clock: Arc::clone(&clock) as _,
+            settings,
+            last: FakeClock::START,
+        };
+        let sequencer = start.finish(test.store.clone());
+        for (back, ahead) in [(0, false), (299, false), (2, true)] {
+            clock.set_back(Duration::from_secs(back));
+            assert_eq!(sequencer.is_ahead_of_the_clock(), ahead, "{back}");
+        }
+        clock.advance(Duration::from_secs(1));
+        assert!(!sequencer.is_ahead_of_the_clock());
     }
 }

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::watch;
 
 use super::LogState;
+use super::backfill::{Backfill, Place};
 use super::live::{Live, Window};
-use super::log;
-use crate::store::{SequencedEvent, Store, StoreError};
+use crate::store::{SequencedEvent, StoreError};
 
 /// Events taken at a time from the log or the shared buffer; a frame is at most 5 MB, typically 4 KB.
 const PAGE_EVENTS: usize = 100;
@@ -35,7 +35,9 @@ pub enum Delivery {
 
 /// A position in the firehose.
 pub struct Subscriber {
-    store: Store,
+    backfill: Backfill,
+    /// Its old events that are still to be sent.
+    place: Place,
     live: Arc<Live>,
     newest: watch::Receiver<i64>,
     cursor: i64,
@@ -48,7 +50,7 @@ pub struct Subscriber {
 
 impl Subscriber {
     pub(super) fn start(
-        store: Store,
+        backfill: Backfill,
         live: Arc<Live>,
         cursor: Option<i64>,
         state: LogState,
@@ -64,7 +66,8 @@ impl Subscriber {
             Some(cursor) => (cursor.max(0), cursor > 0 && cursor < state.pruned_to),
         };
         Ok(Subscriber {
-            store,
+            backfill,
+            place: Place::default(),
             position: live.position(),
             live,
             newest,
@@ -79,11 +82,12 @@ impl Subscriber {
         self.outdated
     }
 
-    /// Waits for the next events. Cancel safe: an event is lost only if its delivery was received.
+    /// Waits for the next events; those before have been sent. Cancel safe: an event is lost only if its delivery was received.
     ///
     /// # Errors
     /// If the log cannot be read.
     pub async fn next(&mut self) -> Result<Delivery, StoreError> {
+        self.place.leave();
         loop {
             self.newest.borrow_and_update();
             let events = match self.live.after(self.cursor, PAGE_EVENTS) {
@@ -91,7 +95,7 @@ impl Subscriber {
                 Window::Older => {
                     // Taken before the page is read: whatever is published meanwhile stays after it.
                     let floor = self.live.floor();
-                    let page = log::page(&mut *self.store.read().await?, self.cursor, PAGE_EVENTS).await?;
+                    let page = self.backfill.page(&mut self.place, self.cursor, PAGE_EVENTS).await?;
                     if page.is_empty() {
                         // Events that a deleted account left out: the shared buffer starts where the log ends.
                         self.cursor = self.cursor.max(floor);

@@ -282,11 +282,15 @@ impl App {
     pub(crate) fn update_conditions(&self) {
         let stopped = self.store.writes_stopped();
         for (condition, holds) in [
-            (Condition::FsyncFailed, stopped == Some(Unwritable::Broken)),
+            (
+                Condition::FsyncFailed,
+                stopped == Some(Unwritable::Broken) || self.store.checkpoint_fails(),
+            ),
             (Condition::DatabaseDamaged, stopped == Some(Unwritable::Damaged)),
             (Condition::Mail, self.mail.is_failing()),
             (Condition::AppView, self.appview.is_down()),
             (Condition::Relay, self.relays.iter().any(Relay::is_down)),
+            (Condition::ClockBehind, self.sequencer.is_ahead_of_the_clock()),
         ] {
             self.conditions.set(condition, holds);
         }

@@ -8,6 +8,7 @@ use sqlx::Row as _;
 
 use super::bucket::BucketStore;
 use super::collect::key;
+use super::files::BlobFiles;
 use super::{BlobSettings, Blobs};
 use crate::store::StoreError;
 
@@ -23,10 +24,11 @@ pub enum Probe {
 }
 
 impl Blobs {
-    /// Asks the bucket, if there is one, whether it answers: always if it did not the last time, otherwise where `when` says so.
+    /// Asks the bucket whether it answers: always if it did not the last time, otherwise where `when` says so. Writes to a disk that failed.
     pub async fn probe(&self, when: Probe) {
-        let Some(bucket) = self.0.files.bucket() else {
-            return;
+        let bucket = match &self.0.files {
+            BlobFiles::Disk(disk) => return disk.try_again().await,
+            BlobFiles::Bucket { store, .. } => store,
         };
         if when == Probe::Write || bucket.refuses_writes() {
             // What it means is told by its conditions.

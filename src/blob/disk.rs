@@ -1,7 +1,7 @@
 //! Blobs as files: `<location>/<two hex digits>/<DID>/<CID>`. A file appears there complete and durable, or not at all.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempPath;
 
 use super::BlobContent;
+use super::files::new_upload;
 use crate::file_stream::stream;
+use crate::observe::{Condition, Conditions, Unwritable};
 
 /// What the files of unfinished uploads are called; those that a crash left are removed at start.
 pub(super) const UPLOAD_PREFIX: &str = "pds-upload-";
@@ -50,10 +52,15 @@ pub enum BlobStoreError {
 pub(super) struct DiskStore {
     location: PathBuf,
     temporary: PathBuf,
+    conditions: Arc<Conditions>,
 }
 
 impl DiskStore {
-    pub(super) fn open(location: &Path, temporary: &Path) -> Result<DiskStore, BlobStoreError> {
+    pub(super) fn open(
+        location: &Path,
+        temporary: &Path,
+        conditions: Arc<Conditions>,
+    ) -> Result<DiskStore, BlobStoreError> {
         let device = prepare(location)?;
         if device != prepare_uploads(temporary)? {
             return Err(BlobStoreError::OtherFileSystem {
@@ -64,7 +71,35 @@ impl DiskStore {
         Ok(DiskStore {
             location: location.to_owned(),
             temporary: temporary.to_owned(),
+            conditions,
         })
+    }
+
+    /// Takes note of whether the disk took what was written to it.
+    pub(super) fn written<T>(&self, outcome: &io::Result<T>) {
+        match outcome {
+            Ok(_) => self.conditions.ends(Condition::BlobStore),
+            Err(error) if Unwritable::among(error) == Some(Unwritable::Broken) => {
+                self.conditions.begins(Condition::BlobStore);
+            }
+            // Of a full or a read-only disk others tell.
+            Err(_) => {}
+        }
+    }
+
+    /// If the disk failed the last time, writes a file and a directory to it.
+    pub(super) async fn try_again(self: &Arc<Self>) {
+        if !self.conditions.holds(Condition::BlobStore) {
+            return;
+        }
+        let store = Arc::clone(self);
+        let tried = blocking(move || {
+            let mut file = new_upload(&store.temporary)?;
+            file.write_all(&[0])?;
+            file.as_file().sync_all()?;
+            sync_directory(&store.location)
+        });
+        self.written(&tried.await);
     }
 
     /// Where the files of uploads begin.
@@ -213,7 +248,11 @@ mod tests {
     use super::*;
 
     fn open(directory: &Path) -> Result<DiskStore, BlobStoreError> {
-        DiskStore::open(&directory.join("blocks"), &directory.join("blocks/tempt"))
+        DiskStore::open(
+            &directory.join("blocks"),
+            &directory.join("blocks/tempt"),
+            Arc::default(),
+        )
     }
 
     #[test]

@@ -30,6 +30,7 @@ impl BlobFiles {
             } => Ok(BlobFiles::Disk(Arc::new(DiskStore::open(
                 location,
                 temporary_location,
+                conditions,
             )?))),
             BlobSettings::Bucket { bucket, spool } => {
                 disk::prepare_uploads(spool)?;
@@ -41,14 +42,6 @@ impl BlobFiles {
         }
     }
 
-    /// The bucket, if blobs are in one.
-    pub(super) fn bucket(&self) -> Option<&BucketStore> {
-        match self {
-            BlobFiles::Disk(_) => None,
-            BlobFiles::Bucket { store, .. } => Some(store),
-        }
-    }
-
     /// Where the files of uploads begin.
     pub(super) fn uploads(&self) -> &Path {
         match self {
@@ -57,10 +50,23 @@ impl BlobFiles {
         }
     }
 
+    /// Takes note of whether an upload has become durable in its file.
+    pub(super) fn spooled<T>(&self, outcome: &io::Result<T>) {
+        if let BlobFiles::Disk(store) = self
+            && outcome.is_err()
+        {
+            store.written(outcome);
+        }
+    }
+
     /// Puts an upload, whose content is durable, into its place; durable when this returns.
     pub(super) async fn put(&self, did: &Did, cid: &Cid, upload: TempPath) -> io::Result<()> {
         match self {
-            BlobFiles::Disk(store) => store.put(did, cid, upload).await,
+            BlobFiles::Disk(store) => {
+                let put = store.put(did, cid, upload).await;
+                store.written(&put);
+                put
+            }
             BlobFiles::Bucket { store, .. } => store.put(did, cid, &upload).await,
         }
     }

@@ -146,12 +146,14 @@ impl Upload {
             return Err(UploadError::MediaTypeTooLong);
         }
         let spool = self.spool.take().ok_or(UploadError::Aborted)?;
+        let spooled = blocking(move || spool.finish()).await;
+        self.blobs.0.files.spooled(&spooled);
         let Spooled {
             file,
             cid,
             size,
             sniffed,
-        } = blocking(move || spool.finish()).await?;
+        } = spooled?;
         let mime_type = sniffed.map_or_else(|| declared.to_ascii_lowercase(), str::to_owned);
         let blob = UploadedBlob { cid, mime_type, size };
         let did = did.clone();

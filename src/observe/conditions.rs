@@ -12,7 +12,7 @@ pub enum Condition {
     DiskFull,
     /// The file system is read-only.
     ReadOnly,
-    /// An fsync failed: writes are stopped until a restart.
+    /// An fsync of the database failed: of a transaction, then writes are stopped until a restart, or of a checkpoint, which is tried again.
     FsyncFailed,
     /// The database file is damaged: writes are stopped until a restart.
     DatabaseDamaged,
@@ -28,11 +28,13 @@ pub enum Condition {
     AppView,
     /// Relays do not answer.
     Relay,
+    /// The clock was set back: numbers of events and revs are ahead of it, and relays drop what is in the future.
+    ClockBehind,
 }
 
 impl Condition {
     /// All of them, in the order in which they are told.
-    pub const ALL: [Condition; 10] = [
+    pub const ALL: [Condition; 11] = [
         Condition::DiskFull,
         Condition::ReadOnly,
         Condition::FsyncFailed,
@@ -43,6 +45,7 @@ impl Condition {
         Condition::Plc,
         Condition::AppView,
         Condition::Relay,
+        Condition::ClockBehind,
     ];
 
     /// Its name in `/readyz` and in metrics.
@@ -58,6 +61,7 @@ impl Condition {
             Condition::Plc => "plc",
             Condition::AppView => "appview",
             Condition::Relay => "relay",
+            Condition::ClockBehind => "clock_behind",
         }
     }
 

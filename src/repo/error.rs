@@ -87,8 +87,8 @@ pub enum RepoError {
         /// The most bytes in one answer.
         max: usize,
     },
-    /// Too many exports run at once, or too much of them is not taken yet.
-    #[error("Too many exports at the moment, try again later")]
+    /// Too many exports run at once, or too much of them is not taken yet; or writes have overtaken a proof again and again.
+    #[error("Too much is going on at the moment, try again later")]
     Busy,
     /// The database failed.
     #[error(transparent)]

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::StoreError;
 use crate::observe::Unwritable;
 
 /// What the disk was found to be.
@@ -11,6 +12,7 @@ pub(super) struct DiskVerdict {
     stopped: OnceLock<Unwritable>,
     found_full: AtomicBool,
     found_read_only: AtomicBool,
+    checkpoint_fails: AtomicBool,
 }
 
 impl DiskVerdict {
@@ -34,6 +36,22 @@ impl DiskVerdict {
     /// Whether the last write of records found the disk full.
     pub(super) fn is_full(&self) -> bool {
         self.found_full.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of how a checkpoint ended. What one has not moved into the database is still in the log, so the next one may do it.
+    pub(super) fn checkpointed(&self, outcome: Result<(), StoreError>) {
+        let fails = matches!(outcome, Err(StoreError::Unwritable(Unwritable::Broken)));
+        let failed = self.checkpoint_fails.swap(fails, Ordering::Relaxed);
+        if let Err(error) = outcome
+            && !failed
+        {
+            tracing::warn!(%error, "the write-ahead log stays as it is");
+        }
+    }
+
+    /// Whether the disk failed the last checkpoint.
+    pub(super) fn checkpoint_fails(&self) -> bool {
+        self.checkpoint_fails.load(Ordering::Relaxed)
     }
 
     /// Says that a write found the file system read-only.

@@ -242,6 +242,11 @@ impl Store {
         self.disk_verdict.take_read_only()
     }
 
+    /// Whether the disk failed the last checkpoint. Nothing is lost, the log keeps it; the next one may work.
+    pub fn checkpoint_fails(&self) -> bool {
+        self.disk_verdict.checkpoint_fails()
+    }
+
     /// Reads something, and says whether that worked.
     pub async fn can_be_read(&self) -> bool {
         let found = self.look_up("SELECT seq_high FROM sequencer", [], |row| row.column::<i64>(0));
@@ -264,7 +269,8 @@ impl Store {
     /// If the writer has ended.
     pub async fn tidy(&self) -> Result<(), StoreError> {
         let rests = self.queue.rests();
-        if rests && self.checkpoints == Checkpoints::Ours && self.log_bytes() >= TIDY_BYTES {
+        let is_due = self.log_bytes() >= TIDY_BYTES || self.checkpoint_fails();
+        if rests && self.checkpoints == Checkpoints::Ours && is_due {
             self.queue.push(Job::Checkpoint).await?;
         }
         Ok(())

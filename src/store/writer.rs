@@ -85,9 +85,9 @@ impl Writer {
     }
 
     fn checkpoint(&self) {
-        if let Err(error) = self.connections.groups.checkpoint() {
-            tracing::warn!(%error, "the write-ahead log stays as it is");
-        }
+        let done = self.connections.groups.checkpoint();
+        self.verdict
+            .checkpointed(self.tell_read_only(done.map_err(StoreError::from)));
     }
 
     fn close(self) {

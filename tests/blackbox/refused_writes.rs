@@ -10,6 +10,8 @@ use crate::metrics::{becomes, series};
 use stage::{NOTE, Stage};
 
 const STOPPED: &str = "pds_writes_stopped";
+const FSYNC_FAILED: &str = "pds_degraded{reason=\"fsync_failed\"}";
+const BLOB_STORE: &str = "pds_degraded{reason=\"blob_store\"}";
 const READ_ONLY: &str = "pds_degraded{reason=\"read_only\"}";
 
 #[tokio::test]
@@ -62,4 +64,29 @@ async fn a_failed_fsync_stops_every_write_until_a_restart() {
     stage.app.start_again().await;
     stage.assert_readable().await;
     stage.alice.create(NOTE, "after", &json!({"text": "new"})).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_uploads_and_checkpoints_is_told_until_it_works_again() {
+    let Some(disk) = FaultyDisk::new() else { return };
+    let mut stage = Stage::set(&disk).await;
+    stage.app.may_complain();
+    // Enough for the log to be emptied once nothing is written for a moment: when the disk fails already.
+    let large = json!({"text": "x".repeat(900_000)});
+    stage.alice.create(NOTE, "last", &large).await;
+    disk.begins(DiskFault::Broken);
+    let refused = stage.upload(b"refused").await;
+    refused.refused(503, "NotEnoughResources");
+    becomes(&stage.app, BLOB_STORE, 1.0).await;
+    becomes(&stage.app, FSYNC_FAILED, 1.0).await;
+    assert_eq!(
+        series(&stage.app, STOPPED).await,
+        Some(0.0),
+        "nothing that was acknowledged is in doubt"
+    );
+    disk.ends(DiskFault::Broken);
+    becomes(&stage.app, BLOB_STORE, 0.0).await;
+    becomes(&stage.app, FSYNC_FAILED, 0.0).await;
+    stage.alice.create(NOTE, "after", &json!({"text": "new"})).await;
+    stage.upload(b"taken").await.ok();
 }

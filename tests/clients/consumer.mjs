@@ -23,6 +23,7 @@ export class Consumer {
     if (type === '#sync') return this.#acceptSync(body)
     assert.ok(type === '#identity' || type === '#account', `unknown event ${type}`)
     assert.match(body.did, /^did:/)
+    if (type === '#identity') this.#keys.delete(body.did)
     if (type === '#account') assert.equal(typeof body.active, 'boolean')
     if (type === '#account' && !body.active) assert.equal(typeof body.status, 'string')
   }

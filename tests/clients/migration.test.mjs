@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { AtpAgent } from '@atproto/api'
 import { verifyRepoCar } from '@atproto/repo'
+import { Consumer } from './consumer.mjs'
 import { MAIL_URL, PDS_URL, createInviteCode, identityResolver, mailWithCode, newCredentials, post, signingKey } from './network.mjs'
+import { Subscription, commitOf, didOf } from './subscription.mjs'
 
 const REFERENCE_URL = process.env.REFERENCE_URL
 const skip = !REFERENCE_URL && 'NOT RUN: the reference PDS is not installed'
@@ -66,9 +68,38 @@ async function pointDid(old, agent, email) {
   await agent.com.atproto.identity.submitPlcOperation({ operation: data.operation })
 }
 
+/** Follows one account of a host from the beginning, as a strict relay does: what it has seen of the repo is in `consumer`. */
+class Follower {
+  consumer = new Consumer()
+  #subscription
+  #seen = 0
+
+  static async of(service, did) {
+    const follower = new Follower()
+    follower.did = did
+    follower.#subscription = await Subscription.open(0, service)
+    return follower
+  }
+
+  /** Accepts every event of the account up to the one that `matches`; gives those that are new. */
+  async until(matches) {
+    const frames = await this.#subscription.until((frame) => didOf(frame) === this.did && matches(frame))
+    const fresh = frames.slice(this.#seen).filter((frame) => didOf(frame) === this.did)
+    this.#seen = frames.length
+    for (const frame of fresh) await this.consumer.accept(frame)
+    return fresh
+  }
+
+  close() {
+    this.#subscription.close()
+  }
+}
+
 async function move(from, to) {
   const mover = await settle(from)
   const { agent: old, did } = mover
+  const follower = await Follower.of(from, did)
+  await follower.until(commitOf(did, await latestRev(old, did)))
   const before = {
     rev: await latestRev(old, did), posts: await listRecords(old, did, 'app.bsky.feed.post'),
     preferences: (await old.app.bsky.actor.getPreferences()).data.preferences,
@@ -81,7 +112,20 @@ async function move(from, to) {
   await pointDid(old, agent, mover.email)
   await agent.com.atproto.server.activateAccount()
   await old.com.atproto.server.deactivateAccount({})
-  return { ...mover, old, agent, before }
+  const [left, ...further] = await follower.until(({ type, body }) => type === '#account' && !body.active)
+  follower.close()
+  assert.deepEqual([left.type, left.body.status, further], ['#account', 'deactivated', []], 'the old host says that it was left, and nothing else')
+  return { ...mover, old, agent, before, repos: follower.consumer.repos }
+}
+
+/** What this server has told of the account that came, up to its first post here; a relay that knows it from the old host takes it all. */
+async function checkArrival({ did, agent, repos }) {
+  const follower = await Follower.of(PDS_URL, did)
+  follower.consumer.repos = repos
+  const told = await follower.until(commitOf(did, await latestRev(agent, did)))
+  follower.close()
+  assert.deepEqual(told.map(({ type }) => type), ['#account', '#identity', '#sync', '#commit'])
+  assert.partialDeepStrictEqual(told[0].body, { active: true })
 }
 
 async function checkMoved({ did, handle, old, agent, before }, to) {
@@ -114,6 +158,7 @@ describe('an account', { skip }, () => {
     const { data: car } = await moved.agent.com.atproto.sync.getRepo({ did: moved.did })
     await verifyRepoCar(car, moved.did, await signingKey(moved.did))
     await checkMoved(moved, PDS_URL)
+    await checkArrival(moved)
   })
 
   test('moves from this server to the reference PDS', async () => {

@@ -13,10 +13,10 @@ export class Subscription {
   #failure
 
   /** Resolves when the server has accepted the connection. Without a cursor only new events come. */
-  static async open(cursor) {
+  static async open(cursor, service = PDS_URL) {
     const subscription = new Subscription()
     const query = cursor === undefined ? '' : `?cursor=${cursor}`
-    const url = `${PDS_URL.replace(/^http/, 'ws')}/xrpc/com.atproto.sync.subscribeRepos${query}`
+    const url = `${service.replace(/^http/, 'ws')}/xrpc/com.atproto.sync.subscribeRepos${query}`
     subscription.#socket = new WebSocket(url)
     await new Promise((resolve, reject) => {
       subscription.#socket.once('error', reject).once('open', resolve)

@@ -6,6 +6,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogLevel};
 
+/// It calls every certificate that is not good an error, also that of a web site which a user named. Who asked gets the reason and logs what
+/// matters.
+const SILENCED: &str = "rustls_platform_verifier=off";
+
 /// Starts logging as configured; a second call changes nothing.
 pub(super) fn start(config: &LogConfig) {
     if !config.enabled {
@@ -26,7 +30,7 @@ pub(super) fn start(config: &LogConfig) {
 /// warnings are logged.
 fn directives(config: &LogConfig) -> String {
     let mut directives = format!(
-        "{},pds={}",
+        "{},{SILENCED},pds={}",
         level(config.level.min(LogLevel::Warn)),
         level(config.level)
     );
@@ -68,10 +72,22 @@ mod tests {
 
     #[test]
     fn parts_have_their_own_level_and_strangers_only_warn() {
-        assert_eq!(directives_of(LogLevel::Info, &[]), "warn,pds=info");
-        assert_eq!(directives_of(LogLevel::Error, &[]), "error,pds=error");
-        assert_eq!(directives_of(LogLevel::Silent, &[]), "off,pds=off");
+        assert_eq!(
+            directives_of(LogLevel::Info, &[]),
+            "warn,rustls_platform_verifier=off,pds=info"
+        );
+        assert_eq!(
+            directives_of(LogLevel::Error, &[]),
+            "error,rustls_platform_verifier=off,pds=error"
+        );
+        assert_eq!(
+            directives_of(LogLevel::Silent, &[]),
+            "off,rustls_platform_verifier=off,pds=off"
+        );
         let mail = [("mail", LogLevel::Trace)];
-        assert_eq!(directives_of(LogLevel::Warn, &mail), "warn,pds=warn,pds::mail=trace");
+        assert_eq!(
+            directives_of(LogLevel::Warn, &mail),
+            "warn,rustls_platform_verifier=off,pds=warn,pds::mail=trace"
+        );
     }
 }

@@ -72,3 +72,30 @@ async fn revoking_one_ends_its_tokens_at_once() {
         app.restart().await;
     }
 }
+
+#[tokio::test]
+async fn service_tokens_for_direct_messages_take_a_privileged_one() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let get = "com.atproto.server.getServiceAuth";
+    let chat = [("aud", "did:web:chat.example"), ("lxm", "chat.bsky.convo.getLog")];
+    let create = [
+        ("aud", "did:web:chat.example"),
+        ("lxm", "com.atproto.server.createAccount"),
+    ];
+    let other = [("aud", "did:web:api.example"), ("lxm", "app.bsky.feed.getTimeline")];
+    let phone = session_of_new(&app, &alice, "phone").await;
+    for params in [chat, create] {
+        let message = phone.query(get, &params).await.refused(400, "InvalidRequest");
+        let reason = "insufficient access to request a service auth token for the following method";
+        assert!(message.starts_with(reason), "{message}");
+    }
+    phone.query(get, &other).await.ok();
+    let privileged = json!({"name": "desktop", "privileged": true});
+    let made = alice.call(CREATE, &privileged).await.ok();
+    let login = json!({"identifier": alice.handle, "password": made["password"]});
+    let session = app.api.procedure("com.atproto.server.createSession", &login).await;
+    let desktop = Account::new(&app.api, &session.ok());
+    desktop.query(get, &chat).await.ok();
+    alice.query(get, &create).await.ok();
+}

@@ -44,7 +44,7 @@ fn json_of(arguments: &[&str]) -> Value {
 }
 
 /// The standard output of a verb that must succeed.
-fn output(arguments: &[&str]) -> String {
+pub(crate) fn output(arguments: &[&str]) -> String {
     let output = pds(arguments);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()

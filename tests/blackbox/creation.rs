@@ -153,6 +153,32 @@ async fn a_directory_that_is_down_stops_nobody_else() {
         .await;
 }
 
+#[tokio::test]
+async fn a_directory_that_stalls_keeps_nobody_out() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    for fault in [Fault::Stall, Fault::Break, Fault::Refuse(503), Fault::Refuse(409)] {
+        app.plc.fails(fault);
+        let login = json!({"identifier": "alice.test", "password": password("alice")});
+        let session = app.api.procedure("com.atproto.server.createSession", &login).await;
+        let session = Account::new(&app.api, &session.ok());
+        session.session().await.ok();
+        let refresh = app.api.post("com.atproto.server.refreshSession");
+        Answer::to(refresh.bearer_auth(&session.refresh)).await.unwrap().ok();
+        session
+            .put("com.example.note", "a", &json!({"text": format!("{fault:?}")}))
+            .await;
+        let rename = json!({"handle": "renamed.test"});
+        let renamed = alice.call("com.atproto.identity.updateHandle", &rename).await;
+        assert!(matches!(renamed.status, 400 | 502), "{fault:?}: {}", renamed.text());
+        assert_eq!(alice.session().await.ok()["handle"], "alice.test", "{fault:?}");
+    }
+    app.plc.fails(Fault::None);
+    let rename = json!({"handle": "renamed.test"});
+    alice.call("com.atproto.identity.updateHandle", &rename).await.ok();
+    assert_eq!(alice.session().await.ok()["handle"], "renamed.test");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_many_gets_the_handle() {
     let app = TestApp::start().await;

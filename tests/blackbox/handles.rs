@@ -88,6 +88,33 @@ async fn administrators_keep_handles_back() {
 }
 
 #[tokio::test]
+async fn the_servers_own_names_are_handles_by_decision_of_the_administrator() {
+    let app = TestApp::start_with(&[("PDS_SERVICE_HANDLE_DOMAINS", ".test,.people.example.com")]).await;
+    let alice = app.account("alice").await;
+    for handle in ["pds.test", "people.example.com"] {
+        let wish = json!({"handle": handle});
+        let refused = alice.call("com.atproto.identity.updateHandle", &wish).await;
+        assert_eq!(refused.status, 400, "{handle}");
+        let by_admin = json!({"did": alice.did, "handle": handle});
+        admin(&app, "com.atproto.admin.updateAccountHandle", &by_admin)
+            .await
+            .ok();
+        assert_eq!(
+            app.plc.last(&alice.did)["alsoKnownAs"],
+            json!([format!("at://{handle}")])
+        );
+        let file = app.api.page(reqwest::Method::GET, "/.well-known/atproto-did");
+        let file = Answer::to(file.header("host", handle)).await.unwrap();
+        assert_eq!(file.bytes(), alice.did.as_str().as_bytes());
+        let found = app
+            .api
+            .query("com.atproto.identity.resolveHandle", &[("handle", handle)])
+            .await;
+        assert_eq!(found.ok()["did"], alice.did.as_str());
+    }
+}
+
+#[tokio::test]
 async fn sessions_come_with_the_did_document_if_the_operator_wants() {
     for (setting, wanted) in [("true", true), ("false", false)] {
         let app = TestApp::start_with(&[("PDS_ENABLE_DID_DOC_WITH_SESSION", setting)]).await;

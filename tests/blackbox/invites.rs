@@ -167,3 +167,49 @@ async fn a_code_counts_also_where_none_is_needed() {
     comer["inviteCode"] = json!("");
     app.api.procedure(create, &comer).await.ok();
 }
+
+#[tokio::test]
+async fn codes_of_an_account_that_is_taken_down_are_good_for_nothing() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let owned = json!({"useCount": 2, "forAccount": alice.did});
+    let code = admin(&app, "com.atproto.server.createInviteCode", &owned).await.ok()["code"].clone();
+    let subject = json!({"$type": "com.atproto.admin.defs#repoRef", "did": alice.did});
+    for (applied, name) in [(true, "bob"), (false, "carol")] {
+        let takedown = json!({"subject": subject, "takedown": {"applied": applied}});
+        admin(&app, "com.atproto.admin.updateSubjectStatus", &takedown)
+            .await
+            .ok();
+        let mut input = app.sign_up(name).await;
+        input["inviteCode"] = code.clone();
+        let created = app.api.procedure("com.atproto.server.createAccount", &input).await;
+        if applied {
+            created.refused(400, "InvalidInviteCode");
+        } else {
+            created.ok();
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_who_is_invited_learns_that_an_address_is_taken() {
+    let app = TestApp::start().await;
+    app.account("taken").await;
+    let mut input = app.sign_up("alice").await;
+    input["email"] = json!("taken@mail.example.com");
+    let message = app
+        .api
+        .procedure("com.atproto.server.createAccount", &input)
+        .await
+        .refused(400, "InvalidRequest");
+    assert!(message.contains("taken@mail.example.com"), "{message}");
+    for code in [json!(""), json!("pds-test-aaaaa-bbbbb")] {
+        input["inviteCode"] = code;
+        let message = app
+            .api
+            .procedure("com.atproto.server.createAccount", &input)
+            .await
+            .refused(400, "InvalidInviteCode");
+        assert!(!message.contains("taken"), "{message}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::command_line::output;
 use crate::harness::{SmtpSink, password};
 use crate::mailed_codes::{NO_CODE, request, start};
 use crate::{Account, Answer, TestApp};
@@ -85,4 +86,16 @@ async fn app_passwords_and_servers_without_mail_do_without_it() {
     let on = json!({"email": "bob@mail.example.com", "emailAuthFactor": true});
     let message = bob.call(UPDATE, &on).await.refused(400, "InvalidRequest");
     assert!(message.contains("sends no mail"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_operator_lets_somebody_in_who_has_lost_the_mailbox() {
+    let (app, sink) = start().await;
+    let alice = app.account("alice").await;
+    confirm(&alice, &sink).await;
+    alice.call(UPDATE, &switched(true)).await.ok();
+    log_in(&app, None).await.refused(401, "AuthFactorTokenRequired");
+    let url = format!("http://{}", app.api.address());
+    output(&["account", "clear-second-factor", "alice.test", "--url", &url]);
+    log_in(&app, None).await.ok();
 }

@@ -12,12 +12,10 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::harness::{ADMIN_PASSWORD, SERVICE_DID};
-use crate::mailed_codes::{NO_CODE, request};
 use crate::untouched::assert_refused;
 use crate::{Account, Answer, TestApp};
 
 const GET: &str = "com.atproto.server.getServiceAuth";
-const ACTIVATE: &str = "com.atproto.server.activateAccount";
 const CREATE_ACCOUNT: &str = "com.atproto.server.createAccount";
 
 fn now() -> i64 {
@@ -25,7 +23,7 @@ fn now() -> i64 {
 }
 
 /// A DID that another server hosts, with its signing key.
-fn did_elsewhere(app: &TestApp, byte: u8) -> (Did, SigningKey) {
+pub(crate) fn did_elsewhere(app: &TestApp, byte: u8) -> (Did, SigningKey) {
     let key = SigningKey::from_bytes(Curve::K256, &[byte; 32]).unwrap();
     let public = key.public_key().to_did_key();
     let handle = "mover.elsewhere.example".parse().unwrap();
@@ -36,15 +34,15 @@ fn did_elsewhere(app: &TestApp, byte: u8) -> (Did, SigningKey) {
     (did, key)
 }
 
-fn claims(iss: &Did) -> Value {
+pub(crate) fn claims(iss: &Did) -> Value {
     json!({"iss": iss, "aud": SERVICE_DID, "lxm": CREATE_ACCOUNT, "iat": now(), "exp": now() + 60, "jti": "1"})
 }
 
-fn sign(key: &SigningKey, claims: &Value) -> String {
+pub(crate) fn sign(key: &SigningKey, claims: &Value) -> String {
     jws::sign(key, &json!({"typ": "JWT"}), claims)
 }
 
-async fn create(app: &TestApp, token: &str, input: &Value) -> Answer {
+pub(crate) async fn create(app: &TestApp, token: &str, input: &Value) -> Answer {
     Answer::to(app.api.post(CREATE_ACCOUNT).bearer_auth(token).json(input))
         .await
         .unwrap()
@@ -231,61 +229,6 @@ pub(crate) fn document_of(did: &Did, signing_key: &str, endpoint: &str, handle: 
         }],
         "service": [{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint}],
     })
-}
-
-#[tokio::test]
-async fn a_did_web_is_hosted_here_once_its_document_says_so() {
-    let mut app = TestApp::start_with(&[("PDS_DISABLE_SSRF_PROTECTION", "true")]).await;
-    // The PLC directory knows nothing of this DID's keys.
-    app.is_not_replayed();
-    let (did, document) = serve_document().await;
-    let key = SigningKey::from_bytes(Curve::K256, &[15; 32]).unwrap();
-    let set = |signing_key: &str, endpoint, handle| {
-        *document.lock().unwrap() = document_of(&did, signing_key, endpoint, handle);
-    };
-    set(
-        &key.public_key().to_did_key(),
-        "https://elsewhere.example",
-        "mover.test",
-    );
-    let mut input = app.sign_up("mover").await;
-    input["did"] = json!(did);
-    let mover = Account::new(&app.api, &create(&app, &sign(&key, &claims(&did)), &input).await.ok());
-    let activate = async || {
-        Answer::to(app.api.post(ACTIVATE).bearer_auth(&mover.access))
-            .await
-            .unwrap()
-    };
-    activate().await.refused(400, "InvalidRequest");
-
-    let credentials = mover
-        .query("com.atproto.identity.getRecommendedDidCredentials", &[])
-        .await
-        .ok();
-    let signing_key = credentials["verificationMethods"]["atproto"].as_str().unwrap();
-    set(signing_key, "https://elsewhere.example", "mover.test");
-    activate().await.refused(400, "InvalidRequest");
-    set(signing_key, "https://pds.test", "mover.test");
-    activate().await.ok();
-    let status = mover.query("com.atproto.server.checkAccountStatus", &[]).await.ok();
-    assert_eq!(
-        (&status["activated"], &status["validDid"]),
-        (&json!(true), &json!(true))
-    );
-    mover.create("com.example.note", "a", &json!({"text": "x"})).await;
-
-    let not_plc = "Only a did:plc is changed here: the owner of another DID changes its document";
-    let code = request(&mover, "com.atproto.identity.requestPlcOperationSignature").await;
-    assert_eq!(code.refused(400, "InvalidRequest"), not_plc);
-    let sign = json!({"token": NO_CODE});
-    let signed = mover.call("com.atproto.identity.signPlcOperation", &sign).await;
-    assert_eq!(signed.refused(400, "InvalidRequest"), not_plc);
-    let rename = json!({"handle": "renamed.test"});
-    let update = "com.atproto.identity.updateHandle";
-    mover.call(update, &rename).await.refused(400, "InvalidRequest");
-    set(signing_key, "https://pds.test", "renamed.test");
-    mover.call(update, &rename).await.ok();
-    assert_eq!(mover.session().await.ok()["handle"], "renamed.test");
 }
 
 #[tokio::test]

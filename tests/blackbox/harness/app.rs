@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::process::{Ended, Process};
-use super::{Account, Answer, Api, FaultyDisk, Firehose, Plc};
+use super::{Account, Answer, Api, FaultyDisk, Firehose, Machine, Plc};
 use crate::replay::replay;
 
 pub(crate) const ADMIN_PASSWORD: &str = "admin-password-of-the-tests";
@@ -52,6 +52,13 @@ impl TestApp {
     /// A server whose disk fails when it is told to.
     pub(crate) async fn start_on(disk: &FaultyDisk, own: &[(&str, &str)]) -> TestApp {
         let launcher = disk.launcher();
+        let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
+        TestApp::start_by(&launcher, Plc::start().await, own).await
+    }
+
+    /// A server whose machine has names and name servers of its own.
+    pub(crate) async fn start_in(machine: &Machine, own: &[(&str, &str)]) -> TestApp {
+        let launcher = machine.launcher();
         let launcher: Vec<&str> = launcher.iter().map(String::as_str).collect();
         TestApp::start_by(&launcher, Plc::start().await, own).await
     }

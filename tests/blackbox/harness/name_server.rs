@@ -1,4 +1,4 @@
-//! A name server that knows the TXT records it was told (RFC 1035), by UDP.
+//! A name server that knows the TXT records it was told (RFC 1035) and no others, by UDP.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,11 @@ pub(crate) struct NameServer {
 
 impl NameServer {
     pub(crate) async fn start() -> NameServer {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        NameServer::on(UdpSocket::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// A name server that is asked through this socket.
+    pub(crate) fn on(socket: UdpSocket) -> NameServer {
         let server = NameServer {
             address: socket.local_addr().unwrap().to_string(),
             records: Arc::default(),
@@ -58,9 +62,10 @@ impl NameServer {
 fn answer(query: &[u8], records: &Records) -> Option<Vec<u8>> {
     let (name, end) = question(query)?;
     let known = records.lock().unwrap().get(&name).cloned();
+    let is_for_text = query[end - 4..end] == TXT_IN;
     let texts = match known {
-        Some(texts) => texts?,
-        None => Vec::new(),
+        Some(texts) if is_for_text => texts?,
+        _ => Vec::new(),
     };
     let no_such_name = if texts.is_empty() { 3 } else { 0 };
     let mut answer = query[..2].to_vec();
@@ -104,5 +109,5 @@ fn question(query: &[u8]) -> Option<(String, usize)> {
         labels.push(String::from_utf8_lossy(query.get(at..at + length)?).to_lowercase());
         at += length;
     }
-    (query.get(at..at + 4)? == TXT_IN).then(|| (labels.join("."), at + 4))
+    (query.len() >= at + 4).then(|| (labels.join("."), at + 4))
 }

@@ -12,7 +12,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::Authority;
 
-/// A certificate for `localhost`, which a server trusts that is told so.
+/// A certificate for `localhost` or other names, which a server trusts that is told so.
 pub(crate) struct Certificate {
     file: NamedTempFile,
     acceptor: TlsAcceptor,
@@ -20,10 +20,14 @@ pub(crate) struct Certificate {
 
 impl Certificate {
     pub(crate) fn new() -> Certificate {
+        Certificate::of(&["localhost"])
+    }
+
+    pub(crate) fn of(names: &[&str]) -> Certificate {
         let authority = Authority::new();
         let mut file = NamedTempFile::new().unwrap();
         file.write_all(authority.pem().as_bytes()).unwrap();
-        let mut settings = authority.settings(&["localhost"]);
+        let mut settings = authority.settings(names);
         settings.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Certificate {
             file,

@@ -5,6 +5,8 @@
 //! of all this is in the table `detached_repo`, and removed at the next start.
 
 mod block_index;
+#[cfg(test)]
+mod car_tests;
 mod error;
 mod imported_car;
 mod rows;
@@ -12,6 +14,8 @@ mod sections;
 mod switch;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tree_tests;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -18,15 +18,15 @@ use crate::repo::{PreparedRecord, RecordWrite, RepoError, RepoRef, WriteAction};
 use crate::store::StoreError;
 
 /// A repo as blocks.
-struct Repo {
-    root: Cid,
-    blocks: Vec<(Cid, Vec<u8>)>,
+pub(super) struct Repo {
+    pub(super) root: Cid,
+    pub(super) blocks: Vec<(Cid, Vec<u8>)>,
 }
 
 /// Where [`repo`] says its commit was made: a day before the tests' time.
-const REV_MICROS: u64 = FakeClock::START.unsigned_abs() - 86_400_000_000;
+pub(super) const REV_MICROS: u64 = FakeClock::START.unsigned_abs() - 86_400_000_000;
 
-fn record(number: u32) -> Vec<u8> {
+pub(super) fn record(number: u32) -> Vec<u8> {
     let mut map = Map::new();
     map.insert("number".to_owned(), Value::Integer(number.into()));
     cbor::encode(&Value::Map(map))
@@ -76,12 +76,12 @@ fn repo_of(records: &[(String, Vec<u8>)], letter: char, rev: Tid) -> Repo {
 }
 
 /// A repo of the account with this letter, signed with its key.
-fn repo(letter: char, count: u32) -> Repo {
+pub(super) fn repo(letter: char, count: u32) -> Repo {
     repo_of(&records(count), letter, Tid::from_parts(REV_MICROS, 3))
 }
 
 impl Repo {
-    fn car(&self) -> Vec<u8> {
+    pub(super) fn car(&self) -> Vec<u8> {
         let mut out = Vec::new();
         car::write_header(&mut out, Some(&self.root));
         for (cid, bytes) in &self.blocks {
@@ -91,7 +91,7 @@ impl Repo {
     }
 }
 
-async fn import(test: &TestRepos, account: &RepoRef, car: &[u8]) -> Result<(), ImportError> {
+pub(super) async fn import(test: &TestRepos, account: &RepoRef, car: &[u8]) -> Result<(), ImportError> {
     let mut import = test.repos.begin_import(account.clone()).await?;
     for piece in car.chunks(1_000) {
         import.receive(piece).await?;

@@ -4,6 +4,8 @@
 //! the shared part and stays there: there is no moment at which an event could be missed or repeated.
 
 mod backfill;
+#[cfg(test)]
+mod clock_tests;
 mod live;
 mod log;
 mod place;

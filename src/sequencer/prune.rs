@@ -30,11 +30,11 @@ async fn prune_chunk(connection: &mut sqlx::SqliteConnection, before: i64) -> Re
         .fetch_all(&mut *connection)
         .await?;
     let mut last = None;
+    // While the clock was ahead, events were given times to come: one that is older than it says goes with those after it.
     for row in &rows {
-        if row.try_get::<i64, _>(1)? >= before {
-            break;
+        if row.try_get::<i64, _>(1)? < before {
+            last = Some(row.try_get::<i64, _>(0)?);
         }
-        last = Some(row.try_get::<i64, _>(0)?);
     }
     let Some(last) = last else { return Ok(0) };
     let removed = sqlx::query("DELETE FROM event WHERE seq <= $1")

@@ -30,6 +30,7 @@ use sqlx::Row as _;
 use crate::clock::Clock;
 use crate::locks::Locks;
 use crate::observe::Conditions;
+use crate::quota::Quota;
 use crate::store::{Store, StoreError, Usage};
 
 pub use bucket::{BucketAddressing, BucketSettings};
@@ -80,6 +81,8 @@ struct Inner {
     missing: AtomicBool,
     /// Blobs of which the file and the row may disagree: an upload puts them into place, or the collector takes them away.
     locks: Locks<Key>,
+    /// Uploads under way.
+    uploads: Quota<Did>,
 }
 
 impl Blobs {
@@ -101,6 +104,7 @@ impl Blobs {
             conditions,
             missing: AtomicBool::new(false),
             locks: Locks::default(),
+            uploads: Quota::new(upload::UPLOADS),
         })))
     }
 

@@ -64,11 +64,11 @@ impl Test {
     }
 
     async fn upload(&self, did: &str, bytes: &[u8]) -> Result<UploadedBlob, UploadError> {
-        let mut upload = self.blobs.upload();
+        let mut upload = self.blobs.upload(&did.parse().unwrap())?;
         for chunk in bytes.chunks(100_000) {
             upload.write(chunk).await?;
         }
-        upload.finish(&did.parse().unwrap(), "Text/Plain").await
+        upload.finish("Text/Plain").await
     }
 
     /// A commit of Alice's that changes nothing but references.
@@ -178,6 +178,39 @@ async fn uploads_that_nobody_uses_are_removed_after_six_hours() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_removes_no_upload_early() {
+    let test = Test::start().await;
+    let first = test.upload(ALICE, b"first").await.unwrap().cid;
+    test.clock.set_back(Duration::from_hours(24));
+    let second = test.upload(ALICE, b"second").await.unwrap().cid;
+    assert_eq!(test.blobs.collect().await.unwrap(), 0);
+    test.clock.advance(Duration::from_hours(7));
+    assert_eq!(
+        test.blobs.collect().await.unwrap(),
+        1,
+        "the one whose time is over by this clock"
+    );
+    assert_eq!(
+        (test.state(ALICE, first).await, test.state(ALICE, second).await),
+        (Some(State::Temporary), None)
+    );
+    test.clock.advance(Duration::from_hours(24));
+    assert_eq!(test.blobs.collect().await.unwrap(), 1, "and the other a day later");
+}
+
+#[tokio::test]
+async fn an_account_has_a_share_of_the_uploads_under_way() {
+    let test = Test::start().await;
+    let begin = |did: &str| test.blobs.upload(&did.parse().unwrap());
+    let mut held: Vec<_> = (0..upload::UPLOADS.one).map(|_| begin(ALICE).unwrap()).collect();
+    assert!(matches!(begin(ALICE), Err(UploadError::TooManyAtOnce)));
+    held.push(begin(BOB).unwrap());
+    held.swap_remove(0).finish("text/plain").await.unwrap();
+    held.push(begin(ALICE).unwrap());
+    assert!(matches!(begin(ALICE), Err(UploadError::TooManyAtOnce)));
+}
+
+#[tokio::test]
 async fn a_blob_goes_with_its_last_reference() {
     let test = Test::start().await;
     let cid = test.upload(ALICE, b"shared").await.unwrap().cid;
@@ -252,7 +285,7 @@ async fn a_crash_between_file_and_row_leaves_nothing_for_long() {
 #[tokio::test]
 async fn an_upload_that_breaks_off_leaves_nothing() {
     let test = Test::start().await;
-    let mut upload = test.blobs.upload();
+    let mut upload = test.blobs.upload(&ALICE.parse().unwrap()).unwrap();
     upload.write(&vec![7; 1 << 20]).await.unwrap();
     assert_eq!(test.files(), 1);
     drop(upload);

@@ -10,20 +10,30 @@ use super::disk::blocking;
 use super::rows;
 use super::spool::{Full, Spool, Spooled};
 use crate::observe::{Condition, metrics};
+use crate::quota::{Limits, Share};
 use crate::store::{BlobUpload, StoreError};
 
 /// The most blobs of an account that no record refers to, and…
 const UNREFERENCED_BLOBS: i64 = 1_000;
 /// …the most bytes in them: what somebody can make the server keep for nothing.
 const UNREFERENCED_BYTES: i64 = 4 << 30;
+/// The most uploads that are under way. With its share of them, each as large as blobs usually may be, an account holds less than it may leave
+/// unreferenced.
+pub(super) const UPLOADS: Limits = Limits {
+    all: 4_096,
+    one: 32,
+    strangers: 0,
+};
 /// The longest media type, in bytes (RFC 6838 §4.2: two names of 127 characters).
 const MAX_MEDIA_TYPE_BYTES: usize = 255;
 
 /// An upload that has begun. Dropping it leaves nothing behind.
 pub struct Upload {
     blobs: Blobs,
+    did: Did,
     /// Away while it is written to.
     spool: Option<Box<Spool>>,
+    _share: Share<Did>,
 }
 
 /// A blob as it was taken in.
@@ -46,6 +56,9 @@ pub enum UploadError {
     /// The account has too much that no record refers to.
     #[error("Too many blobs that no record refers to: use them, or wait until they are removed after some hours")]
     TooManyUnreferenced,
+    /// The account, or all together, have too many uploads under way.
+    #[error("Too many uploads at once: wait until some have ended")]
+    TooManyAtOnce,
     /// The media type is longer than any.
     #[error("Content-Type is too long: at most {MAX_MEDIA_TYPE_BYTES} bytes are allowed")]
     MediaTypeTooLong,
@@ -61,12 +74,19 @@ pub enum UploadError {
 }
 
 impl Blobs {
-    /// Begins an upload.
-    pub fn upload(&self) -> Upload {
-        Upload {
+    /// Begins an upload of an account.
+    ///
+    /// # Errors
+    /// [`UploadError::TooManyAtOnce`].
+    pub fn upload(&self, did: &Did) -> Result<Upload, UploadError> {
+        let mut share = self.0.uploads.share(Some(did.clone()));
+        share.grow(1).map_err(|_| UploadError::TooManyAtOnce)?;
+        Ok(Upload {
             blobs: self.clone(),
+            did: did.clone(),
             spool: Some(Box::new(Spool::new(self.0.files.uploads().to_owned()))),
-        }
+            _share: share,
+        })
     }
 
     /// Makes a file durable, puts it into its place and makes its row.
@@ -119,14 +139,14 @@ impl Upload {
         Ok(())
     }
 
-    /// Ends the upload of an account: the blob is durable when this returns. `declared` is the media type that the client names; what the
+    /// Ends the upload: the blob is durable when this returns. `declared` is the media type that the client names; what the
     /// first bytes say is worth more.
     ///
     /// # Errors
     /// Why the blob is not taken.
-    pub async fn finish(self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
+    pub async fn finish(self, declared: &str) -> Result<UploadedBlob, UploadError> {
         let blobs = self.blobs.clone();
-        let finished = self.put_into_place(did, declared).await;
+        let finished = self.put_into_place(declared).await;
         if let Err(UploadError::File(error)) = &finished
             && error.kind() == io::ErrorKind::ReadOnlyFilesystem
         {
@@ -141,7 +161,7 @@ impl Upload {
         finished
     }
 
-    async fn put_into_place(mut self, did: &Did, declared: &str) -> Result<UploadedBlob, UploadError> {
+    async fn put_into_place(mut self, declared: &str) -> Result<UploadedBlob, UploadError> {
         if declared.len() > MAX_MEDIA_TYPE_BYTES {
             return Err(UploadError::MediaTypeTooLong);
         }
@@ -156,9 +176,8 @@ impl Upload {
         } = spooled?;
         let mime_type = sniffed.map_or_else(|| declared.to_ascii_lowercase(), str::to_owned);
         let blob = UploadedBlob { cid, mime_type, size };
-        let did = did.clone();
         // A caller that goes away must not leave a file where the collector has just been.
-        let task = tokio::spawn(async move { self.blobs.keep(&did, blob, file).await });
+        let task = tokio::spawn(async move { self.blobs.keep(&self.did, blob, file).await });
         task.await.map_err(|_| UploadError::Aborted)?
     }
 }

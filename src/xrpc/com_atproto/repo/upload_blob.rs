@@ -49,11 +49,11 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let declared = call.media_type()?.to_owned();
     let limit = usize::try_from(app.description.blob_upload_limit).unwrap_or(usize::MAX);
     let mut chunks = call.take_chunks(limit)?;
-    let mut upload = app.blobs.upload();
+    let mut upload = app.blobs.upload(&did).map_err(refusal)?;
     while let Some(chunk) = chunks.next().await? {
         upload.write(&chunk).await.map_err(refusal)?;
     }
-    let blob = upload.finish(&did, &declared).await.map_err(refusal)?;
+    let blob = upload.finish(&declared).await.map_err(refusal)?;
     respond::json(&Output { blob: blob.into() })
 }
 
@@ -85,7 +85,7 @@ impl From<UploadedBlob> for Blob {
 fn refusal(error: UploadError) -> XrpcError {
     match error {
         UploadError::TakenDown | UploadError::MediaTypeTooLong => XrpcError::invalid_request(error.to_string()),
-        UploadError::TooManyUnreferenced => {
+        UploadError::TooManyUnreferenced | UploadError::TooManyAtOnce => {
             XrpcError::new(StatusCode::TOO_MANY_REQUESTS, "RateLimitExceeded", error.to_string())
         }
         UploadError::File(cause) => blob_file_error(&cause),

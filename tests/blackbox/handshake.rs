@@ -44,5 +44,6 @@ async fn other_versions_of_the_protocol_are_refused() {
     for version in ["Sec-WebSocket-Version: 12\r\n", ""] {
         let (head, _) = shake(&app, version).await;
         assert!(head.starts_with("http/1.1 400 "), "{head}");
+        assert!(head.contains("sec-websocket-version: 13\r\n"), "{head}");
     }
 }

@@ -81,6 +81,16 @@ impl Firehose {
         }
     }
 
+    /// Reads to the end; the code of the close frame there.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        while let Some(Ok(message)) = self.message().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+        None
+    }
+
     async fn message(&mut self) -> Option<Result<Message, Error>> {
         let message = tokio::time::timeout(PATIENCE, self.socket.next()).await;
         message.expect("a message comes in time")

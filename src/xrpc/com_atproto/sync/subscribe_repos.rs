@@ -1,14 +1,16 @@
 //! `com.atproto.sync.subscribeRepos`: the firehose, over a WebSocket.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use atproto_repo::frame::{error_frame, info_frame};
 use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse as _;
 use futures_util::{FutureExt as _, SinkExt as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -21,6 +23,8 @@ pub(crate) const METHOD: Method<App> = Method::subscription("com.atproto.sync.su
     Box::pin(handle(app, call))
 });
 
+/// The version of the protocol that is spoken, told to whoever asks for another one (RFC 6455 §4.2.2).
+const WEBSOCKET_VERSION: HeaderValue = HeaderValue::from_static("13");
 /// Time between pings: proxies cut connections on which nothing moves.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// A subscriber that takes nothing for so long is gone.
@@ -44,15 +48,21 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
     let cursor = call.params.optional_integer("cursor", i64::MIN..=i64::MAX);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut call.parts, &())
         .await
-        .map_err(|rejection| XrpcError::new(rejection.status(), "InvalidRequest", rejection.body_text()))?;
+        .map_err(|rejection| {
+            XrpcError::new(rejection.status(), "InvalidRequest", rejection.body_text())
+                .with_header(header::SEC_WEBSOCKET_VERSION, WEBSOCKET_VERSION)
+        })?;
     let slot = app.sequencer.slot(call.meter().sharing_address());
     let slot = slot.ok_or_else(|| XrpcError::not_enough_resources("Too many subscribers, try again later"))?;
-    let serve = move |mut socket: WebSocket| async move {
+    let serve = move |socket: WebSocket| async move {
         let _slot = slot;
         // However it ends, the connection is closed then.
         let _ = match cursor {
             Ok(cursor) => subscribe(&app, socket, cursor).await,
-            Err(error) => refuse(&mut socket, "InvalidRequest", &error.message).await,
+            Err(error) => {
+                let stop = app.stopping();
+                Line { socket, stop }.refuse("InvalidRequest", &error.message).await
+            }
         };
     };
     Ok(upgrade
@@ -67,28 +77,26 @@ async fn handle(app: Arc<App>, mut call: Call) -> XrpcResult {
 /// The connection ended.
 struct Gone;
 
-async fn subscribe(app: &App, mut socket: WebSocket, cursor: Option<i64>) -> Result<(), Gone> {
+async fn subscribe(app: &App, socket: WebSocket, cursor: Option<i64>) -> Result<(), Gone> {
+    let stop = app.stopping();
+    let mut line = Line { socket, stop };
     let subscriber = match app.sequencer.subscribe(cursor).await {
         Ok(subscriber) => subscriber,
-        Err(error @ StartError::FutureCursor) => return refuse(&mut socket, "FutureCursor", &error.to_string()).await,
+        Err(error @ StartError::FutureCursor) => return line.refuse("FutureCursor", &error.to_string()).await,
         Err(StartError::Store(error)) => {
             tracing::error!(%error, "a subscription cannot start");
-            return refuse(&mut socket, "InternalServerError", "Internal Server Error").await;
+            return line.refuse("InternalServerError", "Internal Server Error").await;
         }
     };
     if subscriber.is_outdated() {
         let message = "Requested cursor exceeded limit. Possibly missing events";
-        send(
-            &mut socket,
-            Message::Binary(info_frame("OutdatedCursor", message).into()),
-        )
-        .await?;
+        line.send(Message::Binary(info_frame("OutdatedCursor", message).into()))
+            .await?;
     }
     Connection {
-        socket,
+        line,
         subscriber,
         ending: Ending("closed"),
-        stop: app.stopping(),
         unanswered: None,
     }
     .run()
@@ -96,9 +104,8 @@ async fn subscribe(app: &App, mut socket: WebSocket, cursor: Option<i64>) -> Res
 }
 
 struct Connection {
-    socket: WebSocket,
+    line: Line,
     subscriber: Subscriber,
-    stop: CancellationToken,
     ending: Ending,
     /// When the first ping was sent since the subscriber sent anything.
     unanswered: Option<Instant>,
@@ -122,32 +129,32 @@ impl Connection {
                     Ok(Delivery::Events(events)) => {
                         self.listen()?;
                         for event in events {
-                            in_time(self.socket.feed(Message::Binary(event.frame))).await?;
+                            in_time(&self.line.stop, self.line.socket.feed(Message::Binary(event.frame))).await?;
                         }
-                        in_time(self.socket.flush()).await?;
+                        in_time(&self.line.stop, self.line.socket.flush()).await?;
                     }
                     Ok(Delivery::TooSlow) => {
                         self.ending.0 = "consumer_too_slow";
-                        return refuse(&mut self.socket, "ConsumerTooSlow", "Stream consumer too slow").await;
+                        return self.line.refuse("ConsumerTooSlow", "Stream consumer too slow").await;
                     }
                     Err(error) => {
                         tracing::error!(%error, "the event log cannot be read");
                         self.ending.0 = "error";
-                        return refuse(&mut self.socket, "InternalServerError", "Internal Server Error").await;
+                        return self.line.refuse("InternalServerError", "Internal Server Error").await;
                     }
                 },
-                incoming = self.socket.recv() => self.received(incoming.as_ref())?,
+                incoming = self.line.socket.recv() => self.received(incoming.as_ref())?,
                 _ = ping.tick() => {
                     self.listen()?;
                     if self.unanswered.is_some_and(|since| since.elapsed() > PONG_TIMEOUT) {
                         return Err(Gone);
                     }
-                    send(&mut self.socket, Message::Ping(axum::body::Bytes::new())).await?;
+                    self.line.send(Message::Ping(axum::body::Bytes::new())).await?;
                     self.unanswered.get_or_insert_with(Instant::now);
                 }
-                () = self.stop.cancelled() => {
+                () = self.line.stop.cancelled() => {
                     self.ending.0 = "shutdown";
-                    return close(&mut self.socket, CLOSE_GOING_AWAY, "server restarts", LEAVE_TIMEOUT).await;
+                    return self.line.close(CLOSE_GOING_AWAY, "server restarts", LEAVE_TIMEOUT).await;
                 }
             }
         }
@@ -165,40 +172,54 @@ impl Connection {
 
     /// While a backfill keeps the connection busy, takes note of what has come in.
     fn listen(&mut self) -> Result<(), Gone> {
-        while let Some(incoming) = self.socket.recv().now_or_never() {
+        while let Some(incoming) = self.line.socket.recv().now_or_never() {
             self.received(incoming.as_ref())?;
         }
         Ok(())
     }
 }
 
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
-    in_time(socket.send(message)).await
+/// A connection to a subscriber.
+struct Line {
+    socket: WebSocket,
+    stop: CancellationToken,
 }
 
-/// Waits for a subscriber to take something.
-async fn in_time(taken: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Gone> {
-    match tokio::time::timeout(SEND_TIMEOUT, taken).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Gone),
+impl Line {
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        in_time(&self.stop, self.socket.send(message)).await
+    }
+
+    /// Sends an error frame and closes with the error's name as reason.
+    async fn refuse(&mut self, error: &str, message: &str) -> Result<(), Gone> {
+        self.send(Message::Binary(error_frame(error, message).into())).await?;
+        self.close(CLOSE_POLICY, error, CLOSE_TIMEOUT).await
+    }
+
+    /// Sends a close frame and waits for the subscriber's. If the connection were closed at once, a pong on its way here would be answered
+    /// with a reset, and the subscriber would lose what it has not read yet, the close frame above all.
+    async fn close(&mut self, code: u16, reason: &str, patience: Duration) -> Result<(), Gone> {
+        let frame = CloseFrame {
+            code,
+            reason: reason.to_owned().into(),
+        };
+        self.send(Message::Close(Some(frame))).await?;
+        let until_closed = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(patience, until_closed).await;
+        Ok(())
     }
 }
 
-/// Sends an error frame and closes with the error's name as reason.
-async fn refuse(socket: &mut WebSocket, error: &str, message: &str) -> Result<(), Gone> {
-    send(socket, Message::Binary(error_frame(error, message).into())).await?;
-    close(socket, CLOSE_POLICY, error, CLOSE_TIMEOUT).await
-}
-
-/// Sends a close frame and waits for the subscriber's. If the connection were closed at once, a pong on its way here would be answered with a
-/// reset, and the subscriber would lose what it has not read yet, the close frame above all.
-async fn close(socket: &mut WebSocket, code: u16, reason: &str, patience: Duration) -> Result<(), Gone> {
-    let frame = CloseFrame {
-        code,
-        reason: reason.to_owned().into(),
+/// Waits for a subscriber to take something: not for long while the server stops.
+async fn in_time(stop: &CancellationToken, taken: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Gone> {
+    let mut taken = pin!(taken);
+    let outcome = tokio::select! {
+        biased;
+        outcome = timeout(SEND_TIMEOUT, &mut taken) => outcome,
+        () = stop.cancelled() => timeout(LEAVE_TIMEOUT, taken).await,
     };
-    send(socket, Message::Close(Some(frame))).await?;
-    let until_closed = async { while let Some(Ok(_)) = socket.recv().await {} };
-    let _ = tokio::time::timeout(patience, until_closed).await;
-    Ok(())
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
 }

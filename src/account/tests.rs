@@ -10,6 +10,5 @@ mod handle_changes;
 mod mailed_codes;
 mod moderation;
 mod move_in;
-mod refresh;
 mod second_factor;
 mod sessions;

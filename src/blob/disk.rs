@@ -148,7 +148,8 @@ impl DiskStore {
                 return Ok(Some(BlobContent::Stream(stream(file, start, length))));
             }
             let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-            file.read_exact_at(&mut bytes, start)?;
+            file.read_exact_at(&mut bytes, start)
+                .map_err(Unwritable::while_reading)?;
             Ok(Some(BlobContent::Memory(bytes)))
         })
         .await
@@ -205,11 +206,19 @@ pub(super) fn prepare_uploads(directory: &Path) -> Result<u64, BlobStoreError> {
     Ok(device)
 }
 
-/// Makes a directory and says on which device it is.
+/// Makes a directory, so that it survives a power cut, and says on which device it is.
 fn prepare(directory: &Path) -> Result<u64, BlobStoreError> {
-    let made = fs::create_dir_all(directory).and_then(|()| fs::metadata(directory));
+    let made = make_directory(directory).and_then(|()| fs::metadata(directory));
     made.map(|metadata| metadata.dev())
         .map_err(|source| unusable(directory, source))
+}
+
+fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(directory)?;
+    directory.parent().map_or(Ok(()), sync_directory)
 }
 
 fn unusable(directory: &Path, source: io::Error) -> BlobStoreError {

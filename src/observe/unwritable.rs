@@ -1,4 +1,4 @@
-//! Why nothing can be written at the moment: the cause of errors that are the disk's, not the server's or the caller's.
+//! Why nothing can be written, or read, at the moment: the cause of errors that are the disk's, not the server's or the caller's.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
@@ -16,14 +16,17 @@ pub enum Unwritable {
     /// The file system is read-only. It may pass.
     #[error("the disk is read-only")]
     ReadOnly,
-    /// Reading, writing or an fsync failed.
+    /// Writing or an fsync failed.
     #[error("the disk does not work")]
     Broken,
+    /// Reading failed: what is there may be lost, and nobody can go on from it.
+    #[error("the disk does not give what is on it")]
+    Unreadable,
     /// Another program, such as one that copies the database or an operator's `sqlite3`, holds it. It passes by itself.
     #[error("another program keeps the database locked")]
     Busy,
     /// The database file is not what was written to it.
-    #[error("the database is damaged")]
+    #[error("the database is damaged, or the disk does not give what is in it")]
     Damaged,
     /// The server is shutting down.
     #[error("the server is shutting down")]
@@ -39,7 +42,18 @@ impl Unwritable {
         })
     }
 
+    /// Of an error while a file was read, where the same number of the system's says something else than while it was written.
+    pub fn while_reading(error: io::Error) -> io::Error {
+        match Unwritable::of(&error) {
+            Some(Unwritable::Broken) => io::Error::other(Unwritable::Unreadable),
+            _ => error,
+        }
+    }
+
     fn of(error: &io::Error) -> Option<Unwritable> {
+        if let Some(named) = error.get_ref().and_then(|inner| inner.downcast_ref::<Unwritable>()) {
+            return Some(*named);
+        }
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Some(Unwritable::Full),
             ErrorKind::ReadOnlyFilesystem => Some(Unwritable::ReadOnly),
@@ -65,6 +79,10 @@ mod tests {
         assert_eq!(system(Errno::ROFS), Some(Unwritable::ReadOnly));
         assert_eq!(system(Errno::IO), Some(Unwritable::Broken));
         assert_eq!(system(Errno::ACCESS), None);
+        let reading = Unwritable::while_reading(io::Error::from(Errno::IO));
+        assert_eq!(Unwritable::among(&Outer(reading)), Some(Unwritable::Unreadable));
+        let absent = Unwritable::while_reading(io::Error::from(Errno::NOENT));
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
         assert_eq!(
             Unwritable::among(&Outer(Outer(Unwritable::Closing))),
             Some(Unwritable::Closing)

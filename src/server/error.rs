@@ -142,12 +142,16 @@ impl XrpcError {
         )
     }
 
-    /// 500 `InternalServerError`, or 503 where the cause is a disk that takes no writes. The cause goes to the log, once, inside the
-    /// request's span (which carries the request id); the caller learns nothing of it.
+    /// 500 `InternalServerError`, or 503 where the cause is a disk that takes no writes or cannot be read. The cause goes to the log, once,
+    /// inside the request's span (which carries the request id); the caller learns nothing of it.
     pub fn internal(cause: &(dyn Error + 'static)) -> Self {
         if let Some(reason) = Unwritable::among(cause) {
-            tracing::warn!(cause = in_one_line(cause), "a write is refused");
-            return Self::not_enough_resources(format!("Nothing can be written because {reason}, try again later"));
+            let (refused, cannot) = match reason {
+                Unwritable::Unreadable | Unwritable::Damaged => ("a read fails", "What is stored cannot be read"),
+                _ => ("a write is refused", "Nothing can be written"),
+            };
+            tracing::warn!(cause = in_one_line(cause), "{refused}");
+            return Self::not_enough_resources(format!("{cannot} because {reason}, try again later"));
         }
         tracing::error!(cause = in_one_line(cause), "internal error");
         Self::internal_silent()

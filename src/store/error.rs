@@ -125,6 +125,8 @@ fn unwritable(code: i32) -> Option<Unwritable> {
         // The log's index did not get its room; the log itself is whole.
         _ if code == ffi::SQLITE_IOERR_SHMSIZE => Some(Unwritable::Full),
         ffi::SQLITE_FULL => Some(Unwritable::Full),
+        // In the midst of a statement SQLite says SQLITE_CORRUPT instead.
+        _ if [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_CORRUPTFS].contains(&code) => Some(Unwritable::Unreadable),
         ffi::SQLITE_IOERR => Some(Unwritable::Broken),
         ffi::SQLITE_BUSY => Some(Unwritable::Busy),
         ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB => Some(Unwritable::Damaged),
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(state(ffi::SQLITE_IOERR_SHMSIZE), Some(Unwritable::Full));
         assert_eq!(state(ffi::SQLITE_IOERR_FSYNC), Some(Unwritable::Broken));
         assert_eq!(state(ffi::SQLITE_IOERR_WRITE), Some(Unwritable::Broken));
+        assert_eq!(state(ffi::SQLITE_IOERR_READ), Some(Unwritable::Unreadable));
         assert_eq!(state(ffi::SQLITE_BUSY), Some(Unwritable::Busy));
         assert_eq!(state(ffi::SQLITE_CORRUPT_INDEX), Some(Unwritable::Damaged));
         assert_eq!(state(ffi::SQLITE_NOTADB), Some(Unwritable::Damaged));

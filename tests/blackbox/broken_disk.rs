@@ -17,6 +17,8 @@ const TEXT_BYTES: usize = 8_000;
 const MOST_WRITES: usize = 200;
 /// What files may grow by before the disk fails.
 const GROWTH_BYTES: u64 = 100_000;
+/// A blob that is read at once.
+const BLOB_BYTES: usize = 100_000;
 
 fn note(number: usize) -> Value {
     json!({"number": number, "text": "x".repeat(TEXT_BYTES)})
@@ -61,6 +63,40 @@ fn assert_unavailable(answer: &Answer) {
             .is_some_and(|message| message.contains("later")),
         "{body}"
     );
+}
+
+#[tokio::test]
+async fn reads_that_fail_are_said_to_fail_and_work_again_with_the_disk() {
+    let Some(disk) = FaultyDisk::new() else { return };
+    let mut app = TestApp::start_on(&disk, &[]).await;
+    app.may_complain();
+    let alice = app.account("alice").await;
+    let upload = app.api.post("com.atproto.repo.uploadBlob").bearer_auth(&alice.access);
+    let upload = upload.header("content-type", "text/plain").body(vec![b'x'; BLOB_BYTES]);
+    let blob = Answer::to(upload).await.unwrap().ok()["blob"].clone();
+    alice.create(NOTE, "n", &json!({"file": blob})).await;
+    let did = alice.did.as_str();
+    let of_blob = [("did", did), ("cid", blob["ref"]["$link"].as_str().unwrap())];
+    let of_record = [("repo", did), ("collection", NOTE), ("rkey", "n")];
+    let reads = [
+        ("com.atproto.sync.getBlob", &of_blob[..]),
+        ("com.atproto.repo.getRecord", &of_record),
+        ("com.atproto.sync.getRepo", &[("did", did)]),
+    ];
+    for (nsid, params) in reads {
+        // What has been read of the database is in memory.
+        app.restart().await;
+        app.may_complain();
+        if nsid == "com.atproto.sync.getBlob" {
+            app.api.query(nsid, params).await.bytes();
+        }
+        disk.begins(DiskFault::Unreadable);
+        let message = app.api.query(nsid, params).await.refused(503, "NotEnoughResources");
+        assert!(message.contains("cannot be read because"), "{nsid}: {message}");
+        disk.ends(DiskFault::Unreadable);
+        app.api.query(nsid, params).await.bytes();
+    }
+    alice.create(NOTE, "after", &json!({})).await;
 }
 
 #[tokio::test]

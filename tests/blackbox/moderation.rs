@@ -277,6 +277,7 @@ async fn of_a_deleted_account_only_the_deletion_is_told() {
         .await
         .refused(400, "RepoNotFound");
     alice.session().await.refused(400, "InvalidRequest");
+
     // What the background has not removed yet is removed at the start.
     let mut app = app;
     app.restart().await;

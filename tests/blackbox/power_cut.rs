@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::blobs::files;
 use crate::harness::{Dice, DiskJournal, FaultyDisk, JournalEntry, JournalKind};
 use crate::repo_car::verify_repo;
-use crate::{Account, TestApp};
+use crate::{Account, Answer, TestApp};
 
 const NOTE: &str = "com.example.note";
 /// Power cuts, each with a start of the server after it.
@@ -99,5 +100,35 @@ async fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
         }
         crate::replay::replay(&app.api, &app.plc).await;
         app.kill();
+    }
+}
+
+#[tokio::test]
+async fn a_blob_is_durable_with_its_name_and_directories_before_it_is_acknowledged() {
+    let Some(disk) = FaultyDisk::new() else { return };
+    let journal_file = disk.journal();
+    let setting = [("DISK_JOURNAL", journal_file.to_str().unwrap())];
+    let app = TestApp::start_on(&disk, &setting).await;
+    let accounts = [app.account("alice").await, app.account("bob").await];
+    let mut promises = Vec::new();
+    for (number, length) in [1, 10, 300_000, 1_000_000, 10, 10].into_iter().enumerate() {
+        let account = &accounts[number % 2];
+        let bytes = vec![u8::try_from(number).unwrap(); length];
+        let upload = app.api.post("com.atproto.repo.uploadBlob").bearer_auth(&account.access);
+        let upload = upload.header("content-type", "application/x-bytes").body(bytes);
+        let blob = Answer::to(upload).await.unwrap().ok()["blob"].clone();
+        let cid = blob["ref"]["$link"].as_str().unwrap().to_owned();
+        promises.push((cid, length as u64, fs::metadata(&journal_file).unwrap().len()));
+    }
+    let files = files(&app);
+    let journal = DiskJournal::read(&journal_file);
+    for (cid, length, end) in promises {
+        let file = files.iter().find(|file| file.ends_with(&cid)).unwrap();
+        let entries = journal.entries_within(end);
+        assert!(
+            journal.keeps(entries, &app.data(), file, length),
+            "{} would be lost",
+            file.display()
+        );
     }
 }

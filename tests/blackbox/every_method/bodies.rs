@@ -12,7 +12,7 @@ async fn other_verbs_and_bodies_of_another_kind_are_refused() {
         let by_caller = |request| callers.authorize(who, request);
         let other_verb = match takes {
             Takes::Parameters(_) => app.api.post(nsid),
-            Takes::Nothing | Takes::Input(_) => app.api.get(nsid, &[]),
+            Takes::Nothing | Takes::Input(_) | Takes::Bytes(_) => app.api.get(nsid, &[]),
         };
         findings
             .expect(format!("{nsid} by another verb"), by_caller(other_verb), 400, INVALID)
@@ -34,6 +34,22 @@ async fn other_verbs_and_bodies_of_another_kind_are_refused() {
                     .expect(case, typed("application/json", b"{}"), 400, INVALID)
                     .await;
             }
+            Takes::Bytes(expected) => {
+                let untyped = by_caller(app.api.post(nsid).body("bytes"));
+                findings
+                    .expect(format!("{nsid} with a body of no type"), untyped, 400, INVALID)
+                    .await;
+                for media in ["application/json", "x"] {
+                    let is_any = expected == "*/*" && media.contains('/');
+                    if !is_any {
+                        let case = format!("{nsid} with {media}");
+                        findings.expect(case, typed(media, b"{}"), 400, INVALID).await;
+                    }
+                }
+                let coded = typed(expected, b"{}").header("content-encoding", "foo");
+                let case = format!("{nsid} in an unknown encoding");
+                findings.expect(case, coded, 415, &["UnsupportedMediaType"]).await;
+            }
             Takes::Input(_) => {
                 let bodies: [(&str, &'static [u8]); 8] = [
                     ("application/json", b"{"),
@@ -54,7 +70,12 @@ async fn other_verbs_and_bodies_of_another_kind_are_refused() {
                 findings
                     .expect(format!("{nsid} with a body of no type"), untyped, 400, INVALID)
                     .await;
-                let long = format!("{{\"x\":\"{}\"}}", "x".repeat(150 * 1024));
+                let limit = if nsid.starts_with("com.atproto.repo.") {
+                    1_000_000
+                } else {
+                    150 * 1024
+                };
+                let long = format!("{{\"x\":\"{}\"}}", "x".repeat(limit));
                 let long = app.api.post(nsid).header("content-type", "application/json").body(long);
                 let case = format!("{nsid} with a long body");
                 findings

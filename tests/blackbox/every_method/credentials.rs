@@ -23,6 +23,17 @@ async fn credentials_of_another_kind_are_refused() {
                 ("an access token", access, 401, "BadJwtType"),
                 ("the admin password", admin, 401, "AuthenticationRequired"),
             ],
+            Who::Reader => vec![
+                ("garbage", garbage, 400, "InvalidToken"),
+                ("an unknown scheme", unknown, 400, "InvalidToken"),
+                ("a refresh token", refresh, 400, "InvalidToken"),
+                (
+                    "a wrong password",
+                    complete().basic_auth("admin", Some("x")),
+                    401,
+                    "AuthenticationRequired",
+                ),
+            ],
             Who::Account | Who::Owner => vec![
                 ("nothing", nothing, 401, "AuthMissing"),
                 ("garbage", garbage, 400, "InvalidToken"),
@@ -81,7 +92,7 @@ async fn credentials_of_another_kind_are_refused() {
                     .expect(case, request, 401, &["BadJwtType", "UntrustedIss"])
                     .await;
             }
-            Who::Anybody | Who::Newcomer | Who::Account | Who::Refresher => {}
+            Who::Anybody | Who::Newcomer | Who::Reader | Who::Account | Who::Refresher => {}
         }
     })
     .await;

@@ -32,6 +32,7 @@ fn wrong(field: Field) -> Vec<Value> {
         json!([7]),
         json!({"x": 1}),
         json!("x y"),
+        json!([[]]),
     ];
     values.retain(|value| match field {
         Field::Text => !value.is_string(),
@@ -39,6 +40,7 @@ fn wrong(field: Field) -> Vec<Value> {
         Field::Number => *value != json!(7),
         Field::Flag => !value.is_boolean(),
         Field::Object => !value.is_object(),
+        Field::Writes => *value != json!([]),
         Field::Any => false,
         _ => true,
     });
@@ -98,8 +100,10 @@ async fn texts_that_are_too_long_do_no_harm() {
         for &(name, field) in fields {
             let name = name.trim_start_matches('!');
             let long = match field {
-                Field::Text => json!("x".repeat(OVERLONG)),
+                Field::Text | Field::Rkey => json!("x".repeat(OVERLONG)),
                 Field::Did => json!(format!("did:web:{}", "x".repeat(OVERLONG))),
+                Field::Nsid => json!(format!("com.example.{}", "x".repeat(OVERLONG))),
+                Field::Writes => json!(vec![json!({}); OVERLONG / 4]),
                 Field::Handle | Field::Id => json!(format!("{}.test", "x".repeat(OVERLONG))),
                 Field::Texts => json!(vec!["x"; OVERLONG / 4]),
                 Field::Dids => json!(vec![callers.account.did.as_str(); OVERLONG / 40]),

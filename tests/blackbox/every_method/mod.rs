@@ -1,5 +1,5 @@
-//! Every method of `server`, `identity`, `admin`, `moderation` and `temp` with wrong credentials, verbs, types and sizes (catalogue A, B, G, K, M):
-//! each is refused as the reference refuses it, and nothing has changed.
+//! Every method of `server`, `identity`, `repo`, `sync`, `admin`, `moderation` and `temp` with wrong credentials, verbs, types and sizes (catalogue A to E, G,
+//! K, M): each is refused as the reference refuses it, and nothing has changed.
 
 mod bodies;
 mod credentials;
@@ -36,7 +36,7 @@ impl Callers {
     /// With the right credentials.
     fn authorize(&self, who: Who, request: RequestBuilder) -> RequestBuilder {
         match who {
-            Who::Anybody | Who::Newcomer => request,
+            Who::Anybody | Who::Newcomer | Who::Reader => request,
             Who::Account | Who::Owner => request.bearer_auth(&self.account.access),
             Who::Refresher => request.bearer_auth(&self.account.refresh),
             Who::Admin | Who::Moderator => request.basic_auth("admin", Some(ADMIN_PASSWORD)),
@@ -52,6 +52,9 @@ impl Callers {
             Field::Dids => json!([self.account.did.as_str()]),
             Field::Handle => json!("nobody-yet.test"),
             Field::Nsid => json!("com.example.method"),
+            Field::Rkey => json!("a"),
+            Field::Rev => json!("3jzfcijpj2z2a"),
+            Field::Writes => json!([]),
             Field::Uri => json!(format!("at://{}/com.example.note/a", self.account.did)),
             Field::Cids => json!("bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"),
             Field::Time => json!("2099-01-01T00:00:00Z"),
@@ -97,7 +100,7 @@ async fn try_every_method(attempt: impl AsyncFn(&TestApp, &Callers, &mut Finding
 fn request(app: &TestApp, nsid: &str, takes: Takes) -> RequestBuilder {
     match takes {
         Takes::Parameters(_) => app.api.get(nsid, &[]),
-        Takes::Nothing | Takes::Input(_) => app.api.post(nsid),
+        Takes::Nothing | Takes::Input(_) | Takes::Bytes(_) => app.api.post(nsid),
     }
 }
 
@@ -107,6 +110,7 @@ fn complete(app: &TestApp, callers: &Callers, nsid: &str, takes: Takes) -> Reque
         Takes::Parameters(fields) => app.api.get(nsid, &[]).query(&pairs(&callers.input(fields))),
         Takes::Nothing => app.api.post(nsid),
         Takes::Input(fields) => app.api.post(nsid).json(&callers.input(fields)),
+        Takes::Bytes(media) => app.api.post(nsid).header("content-type", media).body("bytes"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! What each method is called by and takes.
 
-use Field::{Any, Cids, Did, Dids, Flag, Handle, Id, Nsid, Number, Object, Text, Texts, Time, Uri};
-use Takes::{Input, Nothing, Parameters};
-use Who::{Account, Admin, Anybody, Moderator, Newcomer, Owner, Refresher};
+use Field::{Any, Cids, Did, Dids, Flag, Handle, Id, Nsid, Number, Object, Rev, Rkey, Text, Texts, Time, Uri, Writes};
+use Takes::{Bytes, Input, Nothing, Parameters};
+use Who::{Account, Admin, Anybody, Moderator, Newcomer, Owner, Reader, Refresher};
 
 /// Whose credentials a method takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(super) enum Who {
     Anybody,
     /// None, or a service token of the account's.
     Newcomer,
+    /// None, an account's access token, or the admin password.
+    Reader,
     /// An account's access token, of an app password too.
     Account,
     /// An access token that the account's own password gave.
@@ -32,6 +34,8 @@ pub(super) enum Takes {
     Nothing,
     /// The fields of a procedure's input. A `!` before a name: it must be there.
     Input(&'static [(&'static str, Field)]),
+    /// A procedure's input of this media type, which is no JSON.
+    Bytes(&'static str),
 }
 
 /// What a field is.
@@ -45,12 +49,16 @@ pub(super) enum Field {
     /// A DID or handle.
     Id,
     Nsid,
+    Rkey,
     Uri,
     Cids,
+    Rev,
     Time,
     Number,
     Flag,
     Object,
+    /// What `applyWrites` takes.
+    Writes,
     /// JSON of any kind.
     Any,
 }
@@ -60,7 +68,7 @@ pub(super) type Method = (&'static str, Who, Takes);
 
 const REASON: &str = "!reasonType";
 
-/// All methods of `server`, `identity`, `admin`, `moderation`, `temp` and our own.
+/// All methods of `server`, `identity`, `repo`, `sync`, `admin`, `moderation`, `temp` and our own, but the subscription.
 #[rustfmt::skip]
 pub(super) const METHODS: &[Method] = &[
     ("com.atproto.server.activateAccount", Owner, Nothing),
@@ -97,6 +105,27 @@ pub(super) const METHODS: &[Method] = &[
     ("com.atproto.identity.signPlcOperation", Owner, Input(&[("token", Text), ("rotationKeys", Texts), ("alsoKnownAs", Texts), ("verificationMethods", Object), ("services", Object)])),
     ("com.atproto.identity.submitPlcOperation", Owner, Input(&[("!operation", Object)])),
     ("com.atproto.identity.updateHandle", Owner, Input(&[("!handle", Handle)])),
+    ("com.atproto.repo.applyWrites", Account, Input(&[("!repo", Id), ("validate", Flag), ("!writes", Writes), ("swapCommit", Cids)])),
+    ("com.atproto.repo.createRecord", Account, Input(&[("!repo", Id), ("!collection", Nsid), ("rkey", Rkey), ("validate", Flag), ("!record", Object), ("swapCommit", Cids)])),
+    ("com.atproto.repo.deleteRecord", Account, Input(&[("!repo", Id), ("!collection", Nsid), ("!rkey", Rkey), ("swapRecord", Cids), ("swapCommit", Cids)])),
+    ("com.atproto.repo.describeRepo", Anybody, Parameters(&[("!repo", Id)])),
+    ("com.atproto.repo.getRecord", Anybody, Parameters(&[("!repo", Id), ("!collection", Nsid), ("!rkey", Rkey), ("cid", Cids)])),
+    ("com.atproto.repo.importRepo", Owner, Bytes("application/vnd.ipld.car")),
+    ("com.atproto.repo.listMissingBlobs", Account, Parameters(&[("limit", Number), ("cursor", Cids)])),
+    ("com.atproto.repo.listRecords", Anybody, Parameters(&[("!repo", Id), ("!collection", Nsid), ("limit", Number), ("cursor", Text), ("reverse", Flag)])),
+    ("com.atproto.repo.putRecord", Account, Input(&[("!repo", Id), ("!collection", Nsid), ("!rkey", Rkey), ("validate", Flag), ("!record", Object), ("swapRecord", Any), ("swapCommit", Cids)])),
+    ("com.atproto.repo.uploadBlob", Account, Bytes("*/*")),
+    ("com.atproto.sync.getBlob", Reader, Parameters(&[("!did", Did), ("!cid", Cids)])),
+    ("com.atproto.sync.getBlocks", Reader, Parameters(&[("!did", Did), ("!cids", Cids)])),
+    ("com.atproto.sync.getCheckout", Reader, Parameters(&[("!did", Did)])),
+    ("com.atproto.sync.getHead", Reader, Parameters(&[("!did", Did)])),
+    ("com.atproto.sync.getLatestCommit", Reader, Parameters(&[("!did", Did)])),
+    ("com.atproto.sync.getRecord", Reader, Parameters(&[("!did", Did), ("!collection", Nsid), ("!rkey", Rkey)])),
+    ("com.atproto.sync.getRepo", Reader, Parameters(&[("!did", Did), ("since", Rev)])),
+    ("com.atproto.sync.getRepoStatus", Anybody, Parameters(&[("!did", Did)])),
+    ("com.atproto.sync.listBlobs", Reader, Parameters(&[("!did", Did), ("since", Rev), ("limit", Number), ("cursor", Cids)])),
+    ("com.atproto.sync.listRepos", Anybody, Parameters(&[("limit", Number), ("cursor", Number)])),
+    ("com.atproto.sync.listReposByCollection", Anybody, Parameters(&[("!collection", Nsid), ("limit", Number), ("cursor", Number)])),
     ("com.atproto.admin.deleteAccount", Admin, Input(&[("!did", Did)])),
     ("com.atproto.admin.disableAccountInvites", Moderator, Input(&[("!account", Did), ("note", Text)])),
     ("com.atproto.admin.disableInviteCodes", Moderator, Input(&[("codes", Texts), ("accounts", Texts)])),

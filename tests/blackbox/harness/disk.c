@@ -2,9 +2,13 @@
  *
  * In the directory DISK_FAULTS, a file `full` makes every write fail with ENOSPC; with EIO fail: for a file `broken` every fsync,
  * for `unwritable` every write; for `read_only` whatever changes a file or a directory, and fsync, fail with EROFS;
- * for `unreadable` nothing can be read of the database's files (EIO). The file DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of path
- * and data and an offset (8 bytes each, of this machine), the path, the data. */
+ * for `unreadable` nothing can be read of the database's files and of blobs (EIO).
+ *
+ * The file DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of
+ * path and data and an offset (8 bytes each, of this machine), the path, the data. It gets syncs of uploads and directories too: of an upload
+ * its inode for a path and its length for an offset; of a directory, for data, the inode and name of everything in it, a line each. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -48,15 +52,18 @@ static int is_shut_for(const char *path, int flags) {
     return (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) != 0 && is_shut(path);
 }
 
-static void note_path(char kind, const char *path, const void *data, size_t length, off_t offset) {
-    const char *journal = getenv("DISK_JOURNAL");
+static void append(char kind, const char *path, const void *data, size_t length, off_t offset) {
     static int out = -1;
-    const char *name = strstr(path, "pds.sqlite");
-    if (!journal || !name || strcmp(name, "pds.sqlite-shm") == 0) return;
-    if (out < 0) out = open(journal, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (out < 0) out = open(getenv("DISK_JOURNAL"), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     unsigned long long head[4] = {(unsigned long long)kind, strlen(path), length, (unsigned long long)offset};
     struct iovec parts[3] = {{head, sizeof head}, {(void *)path, strlen(path)}, {(void *)data, length}};
     if (writev(out, parts, 3) < 0) abort();
+}
+
+static void note_path(char kind, const char *path, const void *data, size_t length, off_t offset) {
+    const char *name = strstr(path, "pds.sqlite");
+    if (!getenv("DISK_JOURNAL") || !name || strcmp(name, "pds.sqlite-shm") == 0) return;
+    append(kind, path, data, length, offset);
 }
 
 static int path_of(int fd, char *path, size_t room) {
@@ -75,10 +82,38 @@ static void note(char kind, int fd, const void *data, size_t length, off_t offse
     errno = before;
 }
 
+static void note_directory(const char *path) {
+    static char list[1 << 16];
+    size_t length = 0;
+    DIR *directory = opendir(path);
+    struct dirent *entry;
+    while (directory && (entry = readdir(directory)) && length + sizeof *entry < sizeof list)
+        length += snprintf(list + length, sizeof list - length, "%llu %s\n", (unsigned long long)entry->d_ino, entry->d_name);
+    if (directory) closedir(directory);
+    append('d', path, list, length, 0);
+}
+
+static void note_sync(int fd) {
+    struct stat file;
+    char path[4096];
+    int before = errno;
+    if (getenv("DISK_JOURNAL") && fstat(fd, &file) == 0 && path_of(fd, path, sizeof path)) {
+        if (S_ISDIR(file.st_mode)) {
+            note_directory(path);
+        } else if (strstr(path, "pds-upload-")) {
+            snprintf(path, sizeof path, "%llu", (unsigned long long)file.st_ino);
+            append('f', path, "", 0, file.st_size);
+        } else {
+            note_path('s', path, "", 0, 0);
+        }
+    }
+    errno = before;
+}
+
 static int is_unreadable(int fd) {
     char path[4096];
     int before = errno;
-    if (has("unreadable", EIO) && path_of(fd, path, sizeof path) && strstr(path, "pds.sqlite")) {
+    if (has("unreadable", EIO) && path_of(fd, path, sizeof path) && (strstr(path, "pds.sqlite") || strstr(path, "/blobs/"))) {
         errno = EIO;
         return 1;
     }
@@ -115,30 +150,33 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset) {
     return pwrite(fd, data, size, offset);
 }
 
-static int noted(char kind, int fd, int outcome, off_t offset) {
-    if (outcome == 0) note(kind, fd, "", 0, offset);
+int ftruncate(int fd, off_t size) {
+    if (is_read_only(fd)) return -1;
+    pthread_mutex_lock(&lock);
+    int outcome = REAL(ftruncate)(fd, size);
+    if (outcome == 0) note('t', fd, "", 0, size);
     pthread_mutex_unlock(&lock);
     return outcome;
 }
 
-int ftruncate(int fd, off_t size) {
-    if (is_read_only(fd)) return -1;
-    pthread_mutex_lock(&lock);
-    return noted('t', fd, REAL(ftruncate)(fd, size), size);
-}
-
 int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
+
+static int synced(int fd, int outcome) {
+    if (outcome == 0) note_sync(fd);
+    pthread_mutex_unlock(&lock);
+    return outcome;
+}
 
 int fsync(int fd) {
     if (is_broken(fd)) return -1;
     pthread_mutex_lock(&lock);
-    return noted('s', fd, REAL(fsync)(fd), 0);
+    return synced(fd, REAL(fsync)(fd));
 }
 
 int fdatasync(int fd) {
     if (is_broken(fd)) return -1;
     pthread_mutex_lock(&lock);
-    return noted('s', fd, REAL(fdatasync)(fd), 0);
+    return synced(fd, REAL(fdatasync)(fd));
 }
 
 #define OPENED(name)                                                    \

@@ -19,7 +19,7 @@ pub(crate) enum DiskFault {
     Unwritable,
     /// Whatever changes something fails with EROFS.
     ReadOnly,
-    /// Whatever reads the database fails with EIO.
+    /// Whatever reads the database or a blob fails with EIO.
     Unreadable,
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// Kind, length of the path, length of the data, offset: 8 bytes each.
 const HEAD_BYTES: usize = 32;
 
-/// All that happened to the database's files.
+/// All that happened to the database's files, and what was synced of blobs.
 pub(crate) struct DiskJournal {
     pub(crate) entries: Vec<JournalEntry>,
 }
@@ -32,6 +32,10 @@ pub(crate) enum JournalKind {
     Sync,
     /// Removes the file.
     Remove,
+    /// Makes an upload durable, as long as the offset; its inode is the path.
+    SyncUpload,
+    /// Makes the names in a directory durable; the data lists them, each after its inode.
+    SyncDirectory,
 }
 
 impl DiskJournal {
@@ -45,6 +49,30 @@ impl DiskJournal {
             rest = after;
         }
         DiskJournal { entries }
+    }
+
+    /// Whether a file below `root`, with all directories on the way to it, was durable after the first so many entries.
+    pub(crate) fn keeps(&self, entries: usize, root: &Path, file: &Path, length: u64) -> bool {
+        let before = &self.entries[..entries];
+        let inode_of = |path: &Path| {
+            let (directory, name) = (path.parent()?, path.file_name()?.to_str()?);
+            let list = |entry: &&JournalEntry| entry.kind == JournalKind::SyncDirectory && entry.path == directory;
+            let names = before.iter().rfind(list)?.data.clone();
+            let names = String::from_utf8(names).ok()?;
+            let mut named = names.lines().filter_map(|line| line.split_once(' '));
+            named
+                .find(|(_, other)| *other == name)
+                .map(|(inode, _)| inode.to_owned())
+        };
+        let ways = file.ancestors().take_while(|&path| path != root);
+        let is_whole = |inode: &str| {
+            let is_it = |entry: &JournalEntry| entry.kind == JournalKind::SyncUpload && entry.path == Path::new(inode);
+            before
+                .iter()
+                .rfind(|entry| is_it(entry))
+                .is_some_and(|entry| entry.offset as u64 == length)
+        };
+        ways.map(inode_of).all(|inode| inode.is_some()) && inode_of(file).is_some_and(|inode| is_whole(&inode))
     }
 
     /// How many entries there were when the journal had so many bytes.
@@ -67,6 +95,8 @@ impl JournalEntry {
             b't' => JournalKind::Truncate,
             b's' => JournalKind::Sync,
             b'u' => JournalKind::Remove,
+            b'f' => JournalKind::SyncUpload,
+            b'd' => JournalKind::SyncDirectory,
             other => panic!("no kind of entry: {other}"),
         };
         let entry = JournalEntry {
@@ -81,9 +111,13 @@ impl JournalEntry {
 
     /// Does it to files, with only the beginning of the data.
     pub(crate) fn apply(&self, files: &mut BTreeMap<PathBuf, Vec<u8>>, length: usize) {
-        if self.kind == JournalKind::Remove {
-            files.remove(&self.path);
-            return;
+        match self.kind {
+            JournalKind::Write | JournalKind::Truncate | JournalKind::Sync => {}
+            JournalKind::SyncUpload | JournalKind::SyncDirectory => return,
+            JournalKind::Remove => {
+                files.remove(&self.path);
+                return;
+            }
         }
         let file = files.entry(self.path.clone()).or_default();
         match self.kind {
@@ -93,7 +127,7 @@ impl JournalEntry {
                 file[self.offset..end].copy_from_slice(&self.data[..length]);
             }
             JournalKind::Truncate => file.resize(self.offset, 0),
-            JournalKind::Sync | JournalKind::Remove => {}
+            _ => {}
         }
     }
 }

@@ -73,9 +73,18 @@ impl Process {
 
     /// The memory it has in use, in bytes.
     pub(crate) fn memory(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most memory that it has had in use, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kib: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
+        let value = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        let kib: u64 = value.trim().trim_end_matches(" kB").parse().unwrap();
         kib << 10
     }
 

@@ -10,5 +10,6 @@ mod handle_changes;
 mod mailed_codes;
 mod moderation;
 mod move_in;
+mod refresh;
 mod second_factor;
 mod sessions;

@@ -103,6 +103,7 @@ impl Blobs {
         let sync = blocking(move || file.as_file().sync_all().map(|()| file.into_temp_path()));
         // Both wait for the disk. The file is gone when a refusal is answered.
         let (path, begun) = tokio::join!(sync, self.begin(&upload));
+        self.0.files.spooled(&path);
         begun?;
         self.0.files.put(did, &blob.cid, path?).await?;
         self.0.store.finish_upload(upload).await?;
@@ -166,14 +167,12 @@ impl Upload {
             return Err(UploadError::MediaTypeTooLong);
         }
         let spool = self.spool.take().ok_or(UploadError::Aborted)?;
-        let spooled = blocking(move || spool.finish()).await;
-        self.blobs.0.files.spooled(&spooled);
         let Spooled {
             file,
             cid,
             size,
             sniffed,
-        } = spooled?;
+        } = blocking(move || spool.finish()).await?;
         let mime_type = sniffed.map_or_else(|| declared.to_ascii_lowercase(), str::to_owned);
         let blob = UploadedBlob { cid, mime_type, size };
         // A caller that goes away must not leave a file where the collector has just been.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::harness::{DiskFault, FaultyDisk};
 use crate::metrics::{becomes, series};
+use crate::{Answer, TestApp};
 use stage::{NOTE, Stage};
 
 const STOPPED: &str = "pds_writes_stopped";
@@ -69,24 +70,33 @@ async fn a_failed_fsync_stops_every_write_until_a_restart() {
 #[tokio::test]
 async fn a_disk_that_fails_uploads_and_checkpoints_is_told_until_it_works_again() {
     let Some(disk) = FaultyDisk::new() else { return };
-    let mut stage = Stage::set(&disk).await;
-    stage.app.may_complain();
+    let mut app = TestApp::start_on(&disk, &[("PDS_METRICS_PORT", "0")]).await;
+    app.may_complain();
+    let alice = app.account("alice").await;
+    let upload = |content: &'static str| {
+        let upload = alice.api.post("com.atproto.repo.uploadBlob").bearer_auth(&alice.access);
+        Answer::to(upload.header("content-type", "text/plain").body(content))
+    };
+    // The second time it has a row already: its file is all that is written.
+    upload("twice").await.unwrap().ok();
     // Enough for the log to be emptied once nothing is written for a moment: when the disk fails already.
     let large = json!({"text": "x".repeat(900_000)});
-    stage.alice.create(NOTE, "last", &large).await;
+    for rkey in ["first", "last"] {
+        alice.create(NOTE, rkey, &large).await;
+    }
     disk.begins(DiskFault::Broken);
-    let refused = stage.upload(b"refused").await;
+    let refused = upload("twice").await.unwrap();
     refused.refused(503, "NotEnoughResources");
-    becomes(&stage.app, BLOB_STORE, 1.0).await;
-    becomes(&stage.app, FSYNC_FAILED, 1.0).await;
+    becomes(&app, BLOB_STORE, 1.0).await;
+    becomes(&app, FSYNC_FAILED, 1.0).await;
     assert_eq!(
-        series(&stage.app, STOPPED).await,
+        series(&app, STOPPED).await,
         Some(0.0),
         "nothing that was acknowledged is in doubt"
     );
     disk.ends(DiskFault::Broken);
-    becomes(&stage.app, BLOB_STORE, 0.0).await;
-    becomes(&stage.app, FSYNC_FAILED, 0.0).await;
-    stage.alice.create(NOTE, "after", &json!({"text": "new"})).await;
-    stage.upload(b"taken").await.ok();
+    becomes(&app, BLOB_STORE, 0.0).await;
+    becomes(&app, FSYNC_FAILED, 0.0).await;
+    alice.create(NOTE, "after", &json!({"text": "new"})).await;
+    upload("twice").await.unwrap().ok();
 }

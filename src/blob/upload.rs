@@ -17,11 +17,10 @@ use crate::store::{BlobUpload, StoreError};
 const UNREFERENCED_BLOBS: i64 = 1_000;
 /// …the most bytes in them: what somebody can make the server keep for nothing.
 const UNREFERENCED_BYTES: i64 = 4 << 30;
-/// The most uploads that are under way. With its share of them, each as large as blobs usually may be, an account holds less than it may leave
-/// unreferenced.
+/// The most uploads that are under way, and of these the most of one account: more than clients begin at once.
 pub(super) const UPLOADS: Limits = Limits {
     all: 4_096,
-    one: 32,
+    one: 128,
     strangers: 0,
 };
 /// The longest media type, in bytes (RFC 6838 §4.2: two names of 127 characters).

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::{Account, Answer, TestApp};
 
 /// Uploads of one account at once.
-const UPLOADS: usize = 32;
+const UPLOADS: usize = 128;
 
 async fn upload(account: &Account, bytes: &'static str) -> Answer {
     let upload = account

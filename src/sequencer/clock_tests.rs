@@ -17,8 +17,8 @@ async fn with_events(times: &[i64]) -> TestStore {
         let seq = i64::try_from(index).unwrap() + 1;
         let stored = test.store.change(move |tx| {
             Box::pin(async move {
-                let insert = sqlx::query("INSERT INTO event (seq, account_id, time, frame) VALUES ($1, 1, $2, x'')");
-                let insert = insert.bind(seq).bind(time);
+                let insert = sqlx::query("INSERT INTO event (seq, account_id, time, frame) VALUES ($1, 1, $2, $3)");
+                let insert = insert.bind(seq).bind(time).bind(Vec::<u8>::new());
                 insert
                     .execute(tx.connection())
                     .await

@@ -127,6 +127,8 @@ maxOpenFiles: 20000
 healthzPort: 0
 serializeImagePulls: true
 evictionHard: {memory.available: 100Mi, nodefs.available: "1%", imagefs.available: "1%"}
+# Images that no pod uses at the moment stay, however full the disk of the machine is: nothing could pull them again.
+imageGCHighThresholdPercent: 100
 Y
 echo "nameserver $DNS_IP" > "$CONF/resolv.conf"
 start kubelet "$ONENODE" kubelet --config "$CONF/kubelet.yaml" --kubeconfig "$CONF/kubelet.kubeconfig" --root-dir "$K8S/kubelet" \

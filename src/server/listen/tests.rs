@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
@@ -50,6 +50,18 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> String {
 
 const ONE: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
+/// A handler that answers "done" once it is let go on; and what tells that it was reached, and what lets it.
+fn slow() -> (MethodRouter, Arc<Notify>, Arc<Notify>) {
+    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (signal, gate) = (reached.clone(), go_on.clone());
+    let handler = get(move || async move {
+        signal.notify_one();
+        gate.notified().await;
+        "done"
+    });
+    (handler, reached, go_on)
+}
+
 #[tokio::test]
 async fn the_router_can_be_swapped_while_serving() {
     let server = start(Router::new().route("/", get(async || "old"))).await;
@@ -94,14 +106,8 @@ async fn connections_that_ask_nothing_are_closed() {
 
 #[tokio::test]
 async fn whoever_waits_longest_for_a_request_makes_room() {
-    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (signal, gate) = (reached.clone(), go_on.clone());
-    let slow = move || async move {
-        signal.notify_one();
-        gate.notified().await;
-        "done"
-    };
-    let router = Router::new().route("/", get(async || "fine")).route("/slow", get(slow));
+    let (slow, reached, go_on) = slow();
+    let router = Router::new().route("/", get(async || "fine")).route("/slow", slow);
     let server = start_with_places(3, router).await;
     let mut busy = TcpStream::connect(server.address).await.unwrap();
     busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
@@ -161,14 +167,8 @@ async fn handlers_know_the_peer() {
 
 #[tokio::test]
 async fn shutdown_finishes_what_is_under_way_and_closes_idle_connections() {
-    let (reached, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (signal, gate) = (reached.clone(), go_on.clone());
-    let slow = move || async move {
-        signal.notify_one();
-        gate.notified().await;
-        "done"
-    };
-    let server = start(Router::new().route("/", get(slow))).await;
+    let (slow, reached, go_on) = slow();
+    let server = start(Router::new().route("/", slow)).await;
     let idle = TcpStream::connect(server.address).await.unwrap();
     let request = tokio::spawn(exchange(server.address, ONE));
     reached.notified().await;

@@ -28,7 +28,7 @@ struct Open {
 
 /// A place for one connection, given back when it is dropped.
 pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
+    _room: OwnedSemaphorePermit,
     number: u64,
     open: Arc<Mutex<Open>>,
     activity: Arc<Activity>,
@@ -58,17 +58,21 @@ impl Connections {
         }
     }
 
-    /// A place for a new connection. While there is none, connections that wait for a request are closed, one at a time.
-    pub(super) async fn place(&self) -> Place {
-        let permit = loop {
-            if let Ok(permit) = self.places.clone().try_acquire_owned() {
-                break permit;
+    /// Room for a new connection. While there is none, connections that wait for a request are closed, one at a time.
+    pub(super) async fn room(&self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(room) = self.places.clone().try_acquire_owned() {
+                return room;
             }
             self.make_room();
-            if let Ok(Ok(permit)) = timeout(PATIENCE, self.places.clone().acquire_owned()).await {
-                break permit;
+            if let Ok(Ok(room)) = timeout(PATIENCE, self.places.clone().acquire_owned()).await {
+                return room;
             }
-        };
+        }
+    }
+
+    /// Gives the room to a connection that has come: from now on it waits for a request.
+    pub(super) fn open(&self, room: OwnedSemaphorePermit) -> Place {
         let activity = Arc::new(Activity {
             requests: Mutex::new(Requests {
                 under_way: 0,
@@ -81,7 +85,7 @@ impl Connections {
         let number = open.next;
         open.by_number.insert(number, activity.clone());
         Place {
-            _permit: permit,
+            _room: room,
             number,
             open: self.open.clone(),
             activity,

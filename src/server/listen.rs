@@ -72,8 +72,8 @@ async fn serve_within(
 ) {
     let tasks = TaskTracker::new();
     let abort = CancellationToken::new();
-    while let Some((place, accepted)) = shutdown
-        .run_until_cancelled(async { (connections.place().await, listener.accept().await) })
+    while let Some((room, accepted)) = shutdown
+        .run_until_cancelled(async { (connections.room().await, listener.accept().await) })
         .await
     {
         match accepted {
@@ -83,7 +83,7 @@ async fn serve_within(
                     routers: routers.clone(),
                     shutdown: shutdown.clone(),
                     abort: abort.clone(),
-                    place,
+                    place: connections.open(room),
                 };
                 tasks.spawn(connection.serve(stream));
             }

@@ -152,14 +152,17 @@ pub(super) async fn fresh_head(
     key: &SigningKey,
     tid: Tid,
 ) -> Result<Head, StoreError> {
-    let Stored { cid, bytes, commit, .. } = stored_head(connection, account).await?;
-    if account.status.is_active() && commit.verify(&key.public_key()).is_ok() {
+    let stored = stored_head(connection, account).await?;
+    if account.status.is_active() && stored.commit.verify(&key.public_key()).is_ok() {
         return Ok(Head {
-            rev: commit.rev,
-            commit: SignedCommit { cid, bytes },
+            rev: stored.commit.rev,
+            commit: SignedCommit {
+                cid: stored.cid,
+                bytes: stored.bytes,
+            },
         });
     }
-    sign_head(connection, account, key, tid).await
+    sign_anew(connection, stored, account, key, tid).await
 }
 
 /// Makes a new head of the same tree, newer than any before.
@@ -169,7 +172,17 @@ pub(super) async fn sign_head(
     key: &SigningKey,
     tid: Tid,
 ) -> Result<Head, StoreError> {
-    let Stored { commit, rev_floor, .. } = stored_head(connection, account).await?;
+    let stored = stored_head(connection, account).await?;
+    sign_anew(connection, stored, account, key, tid).await
+}
+
+async fn sign_anew(
+    connection: &mut SqliteConnection,
+    Stored { commit, rev_floor, .. }: Stored,
+    account: &Account,
+    key: &SigningKey,
+    tid: Tid,
+) -> Result<Head, StoreError> {
     // An imported head may be older than what the account had here before.
     let before = commit.rev.max(rev_floor);
     let rev = if tid > before {

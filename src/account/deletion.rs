@@ -66,8 +66,8 @@ impl Accounts {
         Ok(self.check_code(account.account_id, Code::DeleteAccount, token).await?)
     }
 
-    /// Deletes an account: nobody can log in any more, the handle is free for an administrator to give, the network is told. The caller holds the repo's lock. Says
-    /// whether there was anything to delete.
+    /// Deletes an account: nobody can log in any more, the handle is free for an administrator to give, the network is told. The caller
+    /// holds the repo's lock. Says whether there was anything to delete.
     ///
     /// # Errors
     /// If the database fails.

@@ -15,7 +15,8 @@ use crate::store::StoreError;
 
 impl Accounts {
     /// Creates an account for a DID whose owner asks for it. It is deactivated, and the network hears nothing of it, until its owner has
-    /// brought its repo and its DID says that it is hosted here; a move that is given up is deleted after a month. Its signing key is the one that was reserved for the DID, else a new one.
+    /// brought its repo and its DID says that it is hosted here; a move that is given up is deleted after a month. Its signing key is the
+    /// one that was reserved for the DID, else a new one.
     /// `handle_points_to` is the DID that the handle was found to point to; it counts where the handle is not one of this server.
     ///
     /// # Errors

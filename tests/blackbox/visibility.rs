@@ -225,3 +225,21 @@ async fn everybody_reads_what_they_may_and_nothing_else() {
         .ok();
     scene.assert_visible_as(State::Deleted).await;
 }
+
+#[tokio::test]
+async fn an_account_is_let_up_and_switched_on_in_one_decision() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let decide = async |applied: bool| {
+        let subject = json!({"$type": "com.atproto.admin.defs#repoRef", "did": alice.did});
+        let status = json!({"applied": applied});
+        let input = json!({"subject": subject, "takedown": status, "deactivated": status});
+        app.administer("com.atproto.admin.updateSubjectStatus", &input)
+            .await
+            .ok();
+        let of_alice = [("did", alice.did.as_str())];
+        app.api.query("com.atproto.sync.getRepoStatus", &of_alice).await.ok()["active"].clone()
+    };
+    assert_eq!(decide(true).await, false);
+    assert_eq!(decide(false).await, true);
+}

@@ -77,10 +77,7 @@ async fn update_account(
     takedown: Option<Takedown>,
     deactivated: Option<bool>,
 ) -> Result<(), XrpcError> {
-    let account = app.accounts.find_did(did).await;
-    let account = account
-        .map_err(|error| XrpcError::internal(&error))?
-        .ok_or_else(not_found)?;
+    let account = find_account(app, did).await?;
     let (accounts, account_id) = (app.accounts.clone(), account.account_id);
     if takedown.is_none() && deactivated.is_none() {
         // Nothing changes: a repair of what a relay thinks of the account.
@@ -103,8 +100,16 @@ async fn update_account(
     match deactivated {
         None => Ok(()),
         Some(true) => deactivate(app, &account).await,
-        Some(false) => activate(app, &account).await,
+        // As it is now that its takedown may have been lifted.
+        Some(false) => activate(app, &find_account(app, did).await?).await,
     }
+}
+
+async fn find_account(app: &App, did: &Did) -> Result<Account, XrpcError> {
+    let account = app.accounts.find_did(did).await;
+    account
+        .map_err(|error| XrpcError::internal(&error))?
+        .ok_or_else(not_found)
 }
 
 async fn deactivate(app: &App, account: &Account) -> Result<(), XrpcError> {

@@ -108,6 +108,7 @@ async fn push_registrations_go_to_the_service_that_they_name() {
         for wrong in [
             json!({}),
             json!({"serviceDid": "x", "token": "t", "platform": "ios", "appId": "x"}),
+            json!({"serviceDid": push.did(), "token": "t", "platform": "ios", "appId": "x", "ageRestricted": "yes"}),
         ] {
             alice.call(method, &wrong).await.refused(400, "InvalidRequest");
         }
@@ -147,6 +148,36 @@ async fn reports_go_to_whom_the_client_names_and_need_a_receiver() {
         json!({"reasonType": "x", "subject": {"did": "x"}}),
     ] {
         alice.call(REPORT, &wrong).await.refused(400, "InvalidRequest");
+    }
+    for (field, wrong, message) in [
+        (
+            "reason",
+            json!("x".repeat(20_001)),
+            "string too big (maximum 20000, got 20001) at $.reason",
+        ),
+        (
+            "reason",
+            json!("x".repeat(2_001)),
+            "grapheme too big (maximum 2000, got 2001) at $.reason",
+        ),
+        ("modTool", json!({}), "Missing required key \"name\" at $.modTool"),
+        (
+            "subject",
+            json!({"$type": "com.atproto.admin.defs#repoRef", "did": "x"}),
+            "Invalid DID (got \"x\") at $.subject.did",
+        ),
+        (
+            "subject",
+            json!({"$type": "com.atproto.repo.strongRef", "uri": report["subject"]["did"]}),
+            "Invalid at-uri (got \"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa\") at $.subject.uri",
+        ),
+    ] {
+        let mut report = report.clone();
+        report[field] = wrong;
+        assert_eq!(
+            alice.call(REPORT, &report).await.refused(400, "InvalidRequest"),
+            message
+        );
     }
     app.api.procedure(REPORT, &report).await.refused(401, "AuthMissing");
 }

@@ -23,3 +23,4 @@ pub use catalogue::Catalogue;
 pub use document::{Document, LexiconError, MAX_DOCUMENT_BYTES};
 pub use issue::Issue;
 pub use record::{RecordInvalid, Validation, Validity, fill_type};
+pub use string::count_graphemes;

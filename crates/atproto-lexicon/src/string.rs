@@ -49,9 +49,10 @@ impl StringSchema {
     }
 }
 
-/// Extended grapheme clusters (UAX #29). In ASCII only a line end of two characters is longer than one.
-fn count_graphemes(text: &str) -> usize {
+/// How many graphemes a text has, by which lexicons limit what people write: extended grapheme clusters (UAX #29).
+pub fn count_graphemes(text: &str) -> usize {
     if text.is_ascii() {
+        // Only a line end of two characters is longer than one.
         text.len() - text.matches("\r\n").count()
     } else {
         text.graphemes(true).count()

@@ -19,6 +19,7 @@ pub(super) async fn forward(app: &App, call: Call, nsid: &str) -> XrpcResult {
     call.input.required_str("token")?;
     call.input.required_str("platform")?;
     call.input.required_str("appId")?;
+    call.input.optional_flag("ageRestricted")?;
     let service = match app.appview.appview() {
         Some(appview) if appview.did == did => app.appview.configured(appview)?,
         _ => {

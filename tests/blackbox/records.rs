@@ -49,6 +49,7 @@ async fn records_outside_the_data_model_are_refused() {
         // sha2-512, identity, dag-pb
         r#"{"a":{"$link":"bafkrgqg5v76v5kwp4lo5h7g7m4f5x2zjfvazfnlzbyxcgg3rtrtnbjt5rtmaa4rvljvcq3h4n4w4vuzrjmoffi5gt5swlqhqcdqdg4ovbz3d6"}}"#,
         r#"{"a":{"$link":"bafkqaaa"}}"#,
+        r#"{"a":{"__proto__":{}}}"#,
         r#"{"a":{"$link":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"}}"#,
         r#"{"a":{"$bytes":"?"}}"#, r#"{"a":{"$bytes":"a"}}"#, r#"{"a":{"$bytes":"aGk=="}}"#, r#"{"a":{"$bytes":[1]}}"#,
         r#"{"a":{"$bytes":"aGk","b":1}}"#, r#"{"a":{"$bytes":"a-_k"}}"#,
@@ -91,7 +92,7 @@ async fn odd_records_within_the_data_model_are_kept_as_they_are() {
     let mut records: Vec<Value> = [
         "{}",
         r#"{"a":9007199254740991,"b":-9007199254740991}"#,
-        r#"{"__proto__":1,"constructor":{"prototype":2}}"#,
+        r#"{"constructor":{"prototype":2}}"#,
         r#"{"a":{"$bytes":""},"b":{"$bytes":"aGk"}}"#,
         r#"{"é":1,"é":2}"#,
         r#"{"a":"\u0000\u001f😀"}"#,

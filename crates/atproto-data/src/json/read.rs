@@ -58,6 +58,10 @@ impl<'a> ValueSeed<'a> {
         if members.iter().any(|(key, _)| key == "$bytes") {
             return bytes(&members).ok_or_else(|| self.error("Invalid $bytes object"));
         }
+        // Clients and consumers in JavaScript fail on it, as the reference does, and with it on all that they read together with it.
+        if members.iter().any(|(key, _)| key == "__proto__") {
+            return Err(self.error("Invalid key: __proto__"));
+        }
         let map = Map::from_unordered(members)
             .map_err(|key| self.error::<E>(format_args!("Duplicate key {}", Quoted(&key))))?;
         match map.get("$type") {

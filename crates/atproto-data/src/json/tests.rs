@@ -49,6 +49,7 @@ fn names_what_is_wrong_and_where() {
         ),
         ("1e300", "Integers must be within ±9007199254740991 (got 1e300) at $"),
         (r#"{"a":{"x":1,"y":2,"x":1}}"#, "Duplicate key \"x\" at $.a"),
+        (r#"{"a":[{"__proto__":{}}]}"#, "Invalid key: __proto__ at $.a[0]"),
         (r#"{"a":{"$link":"bafy"}}"#, "Invalid $link object at $.a"),
         (r#"{"a":{"$link":1}}"#, "Invalid $link object at $.a"),
         (r#"{"a":{"b":1,"$bytes":"AQI"}}"#, "Invalid $bytes object at $.a"),

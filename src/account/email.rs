@@ -25,7 +25,7 @@ pub enum EmailRefused {
     LocalPartNotAscii,
 }
 
-/// The address as it is stored and written to, its domain in ASCII, if it can have an account here: well formed, and not a throw-away one.
+/// The address as it is stored and written to, in small letters as in the reference, its domain in ASCII, if it can have an account here: well formed, and not a throw-away one.
 pub(super) fn accept(address: &str) -> Result<String, EmailRefused> {
     let address = to_ascii(address).ok_or(EmailRefused::Unsupported)?;
     let (local, domain) = address.rsplit_once('@').ok_or(EmailRefused::Unsupported)?;
@@ -35,7 +35,7 @@ pub(super) fn accept(address: &str) -> Result<String, EmailRefused> {
     match local {
         local if !local.is_ascii() => Err(EmailRefused::LocalPartNotAscii),
         local if !is_local_part(local) => Err(EmailRefused::Unsupported),
-        _ => Ok(address),
+        _ => Ok(address.to_ascii_lowercase()),
     }
 }
 
@@ -142,16 +142,16 @@ mod tests {
     }
 
     #[test]
-    fn domains_are_kept_in_ascii() {
+    fn addresses_are_kept_in_small_letters_and_their_domains_in_ascii() {
         for (address, stored) in [
-            ("Alice@Müller.de", "Alice@xn--mller-kva.de"),
+            ("Alice@Müller.de", "alice@xn--mller-kva.de"),
             ("alice@MÜLLER.de", "alice@xn--mller-kva.de"),
             ("alice@xn--mller-kva.de", "alice@xn--mller-kva.de"),
             ("alice@例え.jp", "alice@xn--r8jz45g.jp"),
-            ("Alice@Mail.test", "Alice@Mail.test"),
+            ("Alice@Mail.test", "alice@mail.test"),
         ] {
             assert_eq!(accept(address).as_deref(), Ok(stored));
-            assert_eq!(key(address), stored.to_ascii_lowercase());
+            assert_eq!(key(address), stored);
         }
         assert_eq!(accept("jürgen@müller.de"), Err(EmailRefused::LocalPartNotAscii));
         assert_eq!(key("Müller"), "müller");

@@ -31,7 +31,7 @@ async fn an_account_comes_with_repo_events_and_session() {
     let account = &created.session.account;
     assert_eq!(
         (account.handle.as_str(), account.email.as_str()),
-        ("alice.test", "Alice@Mail.test")
+        ("alice.test", "alice@mail.test")
     );
     assert_eq!(created.document.unwrap()["id"], account.did.as_str());
     assert_eq!(test.plc.living(), [account.did.as_str()]);

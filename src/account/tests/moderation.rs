@@ -181,7 +181,7 @@ async fn email_and_password_are_changed() {
         .set_email(id, "Alice@Other.test".to_owned())
         .await
         .unwrap();
-    assert_eq!(found(&test).await.email, "Alice@Other.test");
+    assert_eq!(found(&test).await.email, "alice@other.test");
 
     let refused = test.accounts.set_password(id, "").await;
     assert!(matches!(refused, Err(NewPasswordError::Empty)));

@@ -57,6 +57,15 @@ impl Repos {
         Ok(Some((cid_column(row.try_get(0)?)?, rev_column(row.try_get(1)?))))
     }
 
+    /// The repo that an account has now.
+    pub(super) async fn attached_to(&self, account_id: i64) -> Result<Option<i64>, RepoError> {
+        let row = sqlx::query("SELECT repo_id FROM account WHERE account_id = $1")
+            .bind(account_id)
+            .fetch_optional(&mut *self.0.store.read().await?)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
     /// Whether an account refers to a repo.
     pub(super) async fn is_attached(&self, repo_id: i64) -> Result<bool, RepoError> {
         let row = sqlx::query("SELECT account_id FROM account WHERE repo_id = $1")

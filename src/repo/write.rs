@@ -65,7 +65,7 @@ impl Repos {
         }
         let repos = self.clone();
         // A caller that goes away must not leave the cached tree behind the stored one.
-        let task = tokio::spawn(async move { repos.write_locked(&repo, writes, swap_commit).await });
+        let task = tokio::spawn(async move { repos.write_attached(repo, writes, swap_commit).await });
         let written = task.await.map_err(|_| RepoError::Aborted).flatten();
         metrics::WRITES.increment([match &written {
             Ok(_) => "ok",
@@ -75,10 +75,25 @@ impl Repos {
         written
     }
 
+    /// Writes to the repo that the account has: an import may have given it another one since the caller looked.
+    async fn write_attached(
+        &self,
+        mut repo: RepoRef,
+        mut writes: Vec<RecordWrite>,
+        swap_commit: Option<Cid>,
+    ) -> Result<Written, RepoError> {
+        match self.write_locked(&repo, &mut writes, swap_commit).await {
+            Err(RepoError::NotFound) => {}
+            done => return done,
+        }
+        repo.repo_id = self.attached_to(repo.account_id).await?.ok_or(RepoError::NotFound)?;
+        self.write_locked(&repo, &mut writes, swap_commit).await
+    }
+
     async fn write_locked(
         &self,
         repo: &RepoRef,
-        mut writes: Vec<RecordWrite>,
+        writes: &mut Vec<RecordWrite>,
         swap_commit: Option<Cid>,
     ) -> Result<Written, RepoError> {
         let mut stages = Stages::begin();
@@ -88,11 +103,11 @@ impl Repos {
         if !old.active {
             return Err(RepoError::Inactive);
         }
-        let unlinked = self.make_unique(repo.repo_id, &mut writes).await?;
+        let unlinked = self.make_unique(repo.repo_id, writes).await?;
         let paths = writes.iter().map(RecordWrite::path).collect();
         let old = self.filled_for_write(repo.repo_id, old, paths).await?;
         stages.end("load");
-        let operations = operations(&writes, &old.tree);
+        let operations = operations(writes, &old.tree);
         // What changes nothing succeeds whatever `swapCommit` says, as in the reference: a write that is sent again succeeds again.
         if !writes.is_empty() && operations.as_ref().is_ok_and(Vec::is_empty) {
             self.keep_written(repo.repo_id, old);
@@ -102,9 +117,9 @@ impl Repos {
             return Err(RepoError::InvalidSwap(format!("Commit was at {}", old.commit_cid)));
         }
         let operations = operations?;
-        let blobs = self.blob_changes(repo, &old.tree, &operations, &writes).await?;
+        let blobs = self.blob_changes(repo, &old.tree, &operations, writes).await?;
         let key = self.signing_key(&old.did).await?;
-        let (new, mut write) = self.commit(repo, &old, &operations, &writes, &key)?;
+        let (new, mut write) = self.commit(repo, &old, &operations, writes, &key)?;
         write.subject_links.removed = unlinked;
         write.blobs = blobs;
         let info = CommitInfo {

@@ -15,6 +15,7 @@ mod relay;
 mod serve;
 mod storage;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -82,12 +83,19 @@ pub fn run() -> ExitCode {
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Who reads has seen enough, as in `pds account list | head`.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pds: {error}");
             let failure = error.downcast_ref::<Failure>();
             failure.map_or(ExitCode::FAILURE, |failure| failure.cause.status().into())
         }
     }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// What a verb may fail with; it is printed as it is.

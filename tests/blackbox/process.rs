@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::TestApp;
 use crate::crash::assert_agreement;
 use crate::firehose::StreamVerifier;
-use crate::harness::{Dice, Ended, Process, Writer};
+use crate::harness::{ADMIN_PASSWORD, Dice, Ended, Process, Writer};
 
 /// Starts a server that must refuse to run; its error must be clear without a backtrace.
 pub(crate) async fn refused_start(settings: &BTreeMap<String, String>) -> String {
@@ -192,7 +192,7 @@ async fn nothing_secret_is_logged() {
         .refused(401, "AuthenticationRequired");
     let log = app.stop().await.text();
     let secrets = [
-        crate::harness::ADMIN_PASSWORD,
+        ADMIN_PASSWORD,
         crate::harness::JWT_SECRET,
         "wrong-password-canary",
         &crate::harness::password("alice"),
@@ -204,4 +204,19 @@ async fn nothing_secret_is_logged() {
         assert!(!log.contains(secret), "{secret:?} is in the log");
     }
     assert!(log.contains("createRecord"), "requests are logged");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_no_further_is_no_failure_of_a_verb() {
+    let app = TestApp::start().await;
+    app.account("alice").await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut list = std::process::Command::new(env!("CARGO_BIN_EXE_pds"));
+    list.args(["account", "list", "--url", &format!("http://{}", app.api.address())])
+        .env_clear()
+        .env("PDS_ADMIN_PASSWORD", ADMIN_PASSWORD)
+        .stdout(writer);
+    let output = list.output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }

@@ -18,12 +18,18 @@ const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (0, b"II*\0", "image/tiff"),
     (0, b"MM\0*", "image/tiff"),
     (0, b"gimp xcf ", "image/x-xcf"),
+    (0, b"FUJIFILMCCD-RAW", "image/x-fujifilm-raf"),
+    (0, b"\xABKTX 11\xBB\r\n\x1A\n", "image/ktx"),
     (0, b"fLaC", "audio/flac"),
     (0, b"MThd", "audio/midi"),
     (0, b"FORM\0", "audio/aiff"),
     (0, b"#!AMR", "audio/amr"),
     (0, b"caff", "audio/x-caf"),
     (0, b"wvpk", "audio/wavpack"),
+    (0, b"MPCK", "audio/x-musepack"),
+    (0, b"DSD ", "audio/x-dsf"),
+    (0, b"Extended Module:", "audio/x-xm"),
+    (0, b"Creative Voice File", "audio/x-voc"),
     (0, b"MAC ", "audio/ape"),
     (0, b"FLV\x01", "video/x-flv"),
     (0, b"\x30\x26\xB2\x75\x8E\x66\xCF\x11\xA6\xD9", "application/vnd.ms-asf"),
@@ -41,6 +47,8 @@ const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (0, b"ttcf", "font/collection"),
     (0, b"%PDF", "application/pdf"),
     (0, b"{\\rtf", "application/rtf"),
+    (0, b"%!PS-Adobe-3.0 EPSF-", "application/eps"),
+    (0, b"%!PS", "application/postscript"),
     (0, b"<?xml ", "application/xml"),
     (0, b"\0asm", "application/wasm"),
     (0, b"glTF\x02\0\0\0", "model/gltf-binary"),
@@ -51,7 +59,13 @@ const SIGNATURES: &[(usize, &[u8], &str)] = &[
     (0, b"7z\xBC\xAF\x27\x1C", "application/x-7z-compressed"),
     (0, b"Rar!\x1A\x07", "application/x-rar-compressed"),
     (0, b"\x28\xB5\x2F\xFD", "application/zstd"),
+    (0, b"\x04\x22\x4D\x18", "application/x-lz4"),
+    (0, b"!<arch>\ndebian-binary", "application/x-deb"),
+    (0, b"!<arch>\n", "application/x-unix-archive"),
+    (0, b"\xED\xAB\xEE\xDB", "application/x-rpm"),
     (0, b"\x7FELF", "application/x-elf"),
+    (0, b"\xCF\xFA\xED\xFE", "application/x-mach-binary"),
+    (0, b"MZ\x90\0", "application/x-msdownload"),
     (0, b"MSCF", "application/vnd.ms-cab-compressed"),
     (0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "application/x-cfb"),
     (257, b"ustar\0", "application/x-tar"),
@@ -71,7 +85,10 @@ const WEAK_SIGNATURES: &[(usize, &[u8], &str)] = &[
 /// The media type that the first bytes of a blob show, if they show one. HTML, SVG, JSON, text and archives in ZIP clothes (documents,
 /// books, packages) are not recognised: what the client says of them counts.
 pub(super) fn sniff(head: &[u8]) -> Option<&'static str> {
+    // Texts of some systems begin with a byte order mark.
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     png(head)
+        .or_else(|| jpeg_2000(head))
         .or_else(|| riff(head))
         .or_else(|| iso_media(head))
         .or_else(|| ogg(head))
@@ -112,6 +129,18 @@ fn png(head: &[u8]) -> Option<&'static str> {
         rest = next;
     }
     Some("image/png")
+}
+
+/// JPEG 2000, by the brand that follows its signature (ISO/IEC 15444-1 annex I).
+fn jpeg_2000(head: &[u8]) -> Option<&'static str> {
+    head.strip_prefix(b"\0\0\0\x0CjP  \r\n\x87\n")?;
+    match head.get(20..24)? {
+        b"jp2 " => Some("image/jp2"),
+        b"jpx " => Some("image/jpx"),
+        b"jpm " => Some("image/jpm"),
+        b"mjp2" => Some("image/mj2"),
+        _ => None,
+    }
 }
 
 fn riff(head: &[u8]) -> Option<&'static str> {

@@ -68,6 +68,23 @@ fn films_and_sound() {
 }
 
 #[test]
+fn programs_and_packages_are_no_pictures() {
+    for (head, expected) in [
+        (&b"MZ\x90\0\x03\0\0\0"[..], "application/x-msdownload"),
+        (b"\xCF\xFA\xED\xFE\x07\0\0\x01", "application/x-mach-binary"),
+        (b"!<arch>\ndebian-binary   ", "application/x-deb"),
+        (b"!<arch>\n/               ", "application/x-unix-archive"),
+        (b"%!PS-Adobe-3.0\n", "application/postscript"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "application/eps"),
+        (b"\0\0\0\x0CjP  \r\n\x87\n\0\0\0\x14ftypjp2 ", "image/jp2"),
+        (b"\xEF\xBB\xBFWEBVTT\n", "text/vtt"),
+        (b"\xEF\xBB\xBF<?xml version='1.0'?>", "application/xml"),
+    ] {
+        assert_eq!(sniff(head), Some(expected), "{head:?}");
+    }
+}
+
+#[test]
 fn what_only_its_sender_can_name() {
     for text in [
         "",

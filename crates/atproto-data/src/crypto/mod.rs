@@ -2,6 +2,7 @@
 //!
 //! Specification: <https://atproto.com/specs/cryptography>.
 
+mod libsecp256k1;
 mod public_key;
 mod signing_key;
 

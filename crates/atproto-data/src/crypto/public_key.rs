@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use k256::ecdsa::signature::Verifier;
+use p256::ecdsa::signature::Verifier;
 
-use super::{Curve, KeyError};
+use super::{Curve, KeyError, libsecp256k1};
 
 /// Bytes of a compressed point: the parity of y, and x.
 const COMPRESSED_BYTES: usize = 33;
@@ -21,13 +21,13 @@ const MULTICODEC_K256: [u8; 2] = [0xe7, 0x01];
 /// The varint of multicodec 0x1200, `p256-pub`.
 const MULTICODEC_P256: [u8; 2] = [0x80, 0x24];
 
-/// A parsed public key. Parsing costs 70–98 µs, so keep the key rather than its text where it is used again.
+/// A parsed public key. Parsing costs 4 µs on K-256 and 70 on P-256, so keep the key rather than its text where it is used again.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey(Point);
 
 #[derive(Clone, PartialEq, Eq)]
 enum Point {
-    K256(k256::ecdsa::VerifyingKey),
+    K256(libsecp256k1::PublicKey),
     P256(p256::ecdsa::VerifyingKey),
 }
 
@@ -76,13 +76,15 @@ impl PublicKey {
             _ => return Err(KeyError::Point),
         }
         let point = match curve {
-            Curve::K256 => k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Point::K256),
-            Curve::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).map(Point::P256),
+            Curve::K256 => libsecp256k1::parse_point(bytes).map(Point::K256),
+            Curve::P256 => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes)
+                .map(Point::P256)
+                .map_err(|_| KeyError::Point),
         };
-        point.map(Self).map_err(|_| KeyError::Point)
+        point.map(Self)
     }
 
-    pub(super) fn from_k256(key: k256::ecdsa::VerifyingKey) -> Self {
+    pub(super) fn from_k256(key: libsecp256k1::PublicKey) -> Self {
         Self(Point::K256(key))
     }
 
@@ -98,7 +100,7 @@ impl PublicKey {
     /// The key as a Multikey, `z…`.
     pub fn to_multikey(&self) -> String {
         let (prefix, point) = match &self.0 {
-            Point::K256(key) => (MULTICODEC_K256, key.to_sec1_point(true).as_bytes().to_vec()),
+            Point::K256(key) => (MULTICODEC_K256, key.serialize().to_vec()),
             Point::P256(key) => (MULTICODEC_P256, key.to_sec1_point(true).as_bytes().to_vec()),
         };
         format!("z{}", bs58::encode([&prefix[..], &point].concat()).into_string())
@@ -125,32 +127,23 @@ impl PublicKey {
     }
 
     fn verify_if(&self, message: &[u8], signature: &[u8], high_s: HighS) -> Result<(), SignatureError> {
-        let verified = match &self.0 {
-            Point::K256(key) => {
-                let signature = k256::ecdsa::Signature::from_slice(signature).map_err(|_| SignatureError)?;
-                // k256 itself verifies only a low `s`.
-                let low = signature.normalize_s();
-                if high_s == HighS::Refused && low != signature {
-                    return Err(SignatureError);
-                }
-                key.verify(message, &low)
-            }
+        match &self.0 {
+            Point::K256(key) => libsecp256k1::verify(key, message, signature, high_s),
             Point::P256(key) => {
                 let signature = p256::ecdsa::Signature::from_slice(signature).map_err(|_| SignatureError)?;
                 let low = signature.normalize_s();
                 if high_s == HighS::Refused && low != signature {
                     return Err(SignatureError);
                 }
-                key.verify(message, &low)
+                key.verify(message, &low).map_err(|_| SignatureError)
             }
-        };
-        verified.map_err(|_| SignatureError)
+        }
     }
 }
 
 /// What becomes of a signature with the higher of the two possible `s`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum HighS {
+pub(super) enum HighS {
     Accepted,
     Refused,
 }

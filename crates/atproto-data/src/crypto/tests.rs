@@ -1,5 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use k256::ecdsa::signature::Signer as _;
+use proptest::prelude::*;
+
 use super::*;
 
 const CURVES: [Curve; 2] = [Curve::K256, Curve::P256];
@@ -36,6 +39,24 @@ fn signs_with_low_s_and_verifies() {
             assert_eq!(public.verify(&[message], &malleated), Err(SignatureError));
             assert_eq!(public.verify_malleable(&[message], &malleated), Ok(()));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn another_implementation_of_k256_agrees(secret: [u8; 32], message: Vec<u8>, other: [u8; 64]) {
+        let Ok(ours) = SigningKey::from_bytes(Curve::K256, &secret) else {
+            prop_assert!(k256::ecdsa::SigningKey::from_slice(&secret).is_err());
+            return Ok(());
+        };
+        let theirs = k256::ecdsa::SigningKey::from_slice(&secret).unwrap();
+        let signature: k256::ecdsa::Signature = theirs.sign(&message);
+        prop_assert_eq!(&ours.sign(&message)[..], &signature.to_bytes()[..]);
+        let point = theirs.verifying_key().to_sec1_point(false);
+        let public = PublicKey::from_uncompressed_or_compressed(Curve::K256, point.as_bytes()).unwrap();
+        prop_assert_eq!(&public, &ours.public_key());
+        prop_assert_eq!(public.verify(&message, &signature.to_bytes()), Ok(()));
+        prop_assert_eq!(public.verify_malleable(&message, &other), Err(SignatureError));
     }
 }
 

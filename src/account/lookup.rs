@@ -5,7 +5,10 @@ use sqlx::SqliteConnection;
 
 use super::status::account_columns;
 use super::{Account, Accounts, email};
-use crate::store::{Columns as _, Found, StoreError};
+use crate::store::{Columns as _, Found, Store, StoreError, UntilChange};
+
+/// Accounts in memory, half a kilobyte each: by DID and by handle.
+const KEPT_ACCOUNTS: u64 = 4_096;
 
 const BY_DID: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.did = $1");
 const BY_HANDLE: &str = concat!("SELECT ", account_columns!(), " FROM account a WHERE a.handle = $1");
@@ -31,6 +34,14 @@ const LOGIN_BY_EMAIL: &str = concat!(
     ", a.password_hash FROM account a WHERE a.email_key = $1"
 );
 
+/// Accounts that somebody asked for, by DID or by handle as it was given.
+pub(super) type KnownAccounts = UntilChange<String, Account>;
+
+/// A place for the accounts that are asked for.
+pub(super) fn known_accounts(store: &Store) -> KnownAccounts {
+    store.until_change(KEPT_ACCOUNTS)
+}
+
 impl Accounts {
     /// The account with a DID or handle, whatever its status.
     ///
@@ -48,7 +59,7 @@ impl Accounts {
     /// # Errors
     /// If the database cannot be read.
     pub async fn find_did(&self, did: &Did) -> Result<Option<Account>, StoreError> {
-        self.find_one(BY_DID, did.as_str()).await
+        self.find_known(BY_DID, did.as_str()).await
     }
 
     /// The account with a handle, whatever its status.
@@ -56,7 +67,7 @@ impl Accounts {
     /// # Errors
     /// If the database cannot be read.
     pub async fn find_handle(&self, handle: &Handle) -> Result<Option<Account>, StoreError> {
-        self.find_one(BY_HANDLE, handle.as_str()).await
+        self.find_known(BY_HANDLE, handle.as_str()).await
     }
 
     /// The account with an e-mail address in any case, whatever its status.
@@ -65,6 +76,19 @@ impl Accounts {
     /// If the database cannot be read.
     pub async fn find_email(&self, address: &str) -> Result<Option<Account>, StoreError> {
         self.find_one(BY_EMAIL, &email::key(address)).await
+    }
+
+    async fn find_known(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {
+        let known = &self.0.known_accounts;
+        if let Some(account) = known.get(key) {
+            return Ok(Some(account));
+        }
+        let as_of = known.as_of();
+        let found = self.find_one(sql, key).await?;
+        if let Some(account) = &found {
+            known.keep(key.to_owned(), as_of, account.clone());
+        }
+        Ok(found)
     }
 
     async fn find_one(&self, sql: &'static str, key: &str) -> Result<Option<Account>, StoreError> {

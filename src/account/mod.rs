@@ -1,5 +1,6 @@
 //! Accounts: creation, passwords, sessions, invites and status. Knows nothing of HTTP.
 
+mod access;
 mod account_row;
 mod activation;
 mod app_passwords;
@@ -55,6 +56,7 @@ use crate::mail::Mail;
 use crate::random::Random;
 use crate::store::Store;
 
+pub use access::Access;
 pub use activation::{ActivateError, Activation};
 pub use app_passwords::{AppPassword, AppPasswordError, Privilege};
 pub use counts::{AccountCounts, count_accounts};
@@ -78,14 +80,16 @@ pub use preferences::{PreferenceAccess, PreferencesError};
 pub use refresh::RefreshError;
 pub use reserved_keys::ReserveKeyError;
 pub use second_factor::EmailFactor;
-pub use sessions::{Access, Session};
+pub use sessions::Session;
 pub use settle::Settled;
 pub use status::{Account, AccountStatus};
 pub use takedown::Takedown;
 pub use token::{RefreshToken, TokenError};
 
+use access::KnownTokens;
 use email_token::EmailTokens;
 use login_attempts::LoginAttempts;
+use lookup::KnownAccounts;
 use password::Passwords;
 use token::Tokens;
 
@@ -145,6 +149,8 @@ struct Inner {
     handle_rules: HandleRules,
     passwords: Passwords,
     tokens: Tokens,
+    known_tokens: KnownTokens,
+    known_accounts: KnownAccounts,
     dids: DidDocuments,
     mail: Mail,
     tasks: TaskTracker,
@@ -171,6 +177,8 @@ impl Accounts {
         let tokens = Tokens::new(&settings.jwt_secret, &settings.service_did);
         let email_tokens = EmailTokens::new(&settings.jwt_secret);
         let login_attempts = LoginAttempts::new(Arc::clone(&clock));
+        let known_tokens = access::known_tokens(&store);
+        let known_accounts = lookup::known_accounts(&store);
         let inner = Inner {
             store,
             clock,
@@ -181,6 +189,8 @@ impl Accounts {
             handle_rules,
             passwords,
             tokens,
+            known_tokens,
+            known_accounts,
             dids,
             mail,
             tasks,

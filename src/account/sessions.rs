@@ -5,12 +5,11 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sqlx::SqliteConnection;
 
 use super::refresh::{insert_token, refresh_end};
-use super::status::account_columns;
 use super::token::{RefreshToken, TokenError};
-use super::{Account, AccountStatus, Accounts, AppPassword, MICROS_PER_SECOND};
+use super::{Account, Accounts, AppPassword, MICROS_PER_SECOND};
 use crate::random;
 use crate::session_scope::SessionScope;
-use crate::store::{Columns as _, Found, StoreError};
+use crate::store::StoreError;
 
 /// The most sessions of one account; those not used for longest make room.
 const MAX_SESSIONS: i64 = 1_000;
@@ -18,19 +17,6 @@ const MAX_SESSIONS: i64 = 1_000;
 /// Bytes of random ids. Refresh tokens have the reference's length.
 const SESSION_ID_BYTES: usize = 16;
 const TOKEN_ID_BYTES: usize = 32;
-
-/// Who a valid access token speaks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
-    /// The account.
-    pub account: Account,
-    /// What the token is good for.
-    pub scope: SessionScope,
-    /// The session; none for tokens that the reference server issued.
-    pub session_id: Option<String>,
-    /// The app password that was used to log in, if it was one.
-    pub app_password: Option<String>,
-}
 
 /// A session as its owner gets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,77 +40,7 @@ pub(super) struct NewSession {
     expires_at: i64,
 }
 
-/// An account and, if it is live, the session that a token names.
-struct Live {
-    account: Account,
-    cut_off: Option<i64>,
-    session_id: Option<String>,
-    app_password: Option<String>,
-}
-
-impl Live {
-    fn from_row(row: &Found<'_>) -> Result<Live, StoreError> {
-        Ok(Live {
-            account: Account::from_row(row)?,
-            cut_off: row.column(Account::COLUMNS)?,
-            session_id: row.column(Account::COLUMNS + 1)?,
-            app_password: row.column(Account::COLUMNS + 2)?,
-        })
-    }
-}
-
-/// The account and, if it is live, the session: one query per request.
-const ACCESS: &str = concat!(
-    "SELECT ",
-    account_columns!(),
-    ", a.tokens_cut_off, s.session_id, s.app_password_name \
-     FROM account a LEFT JOIN session s \
-     ON s.session_id = $2 AND s.account_id = a.account_id AND s.scope = $3 AND s.expires_at > $4 WHERE a.did = $1"
-);
-
 impl Accounts {
-    /// Whom an access token speaks for: it is genuine, its time is not over and its session is live. The account's status is the
-    /// caller's to judge.
-    ///
-    /// # Errors
-    /// Why the token is refused.
-    pub async fn authenticate(&self, token: &str) -> Result<Access, TokenError> {
-        let token = self.0.tokens.read_access(token, self.now_seconds())?;
-        let (did, session_id) = (token.did.as_str().into(), token.session_id.as_deref().into());
-        let parameters = [
-            did,
-            session_id,
-            token.scope.as_str().into(),
-            self.0.clock.now_micros().into(),
-        ];
-        let found = self.0.store.look_up_one(ACCESS, parameters, Live::from_row).await?;
-        let Some(Live {
-            account,
-            cut_off,
-            session_id,
-            app_password,
-        }) = found
-        else {
-            return Err(TokenError::UnknownAccount(token.did));
-        };
-        let is_live = match token.session_id {
-            Some(_) => session_id.is_some(),
-            None => cut_off.is_none_or(|cut_off| cut_off < token.issued_at.saturating_mul(MICROS_PER_SECOND)),
-        };
-        match (is_live, account.status) {
-            (true, _) => {}
-            // Its owner should learn what happened rather than be asked to log in again.
-            (false, AccountStatus::TakenDown) => return Err(TokenError::TakenDown),
-            (false, _) => return Err(TokenError::Revoked),
-        }
-        Ok(Access {
-            account,
-            scope: token.scope,
-            session_id,
-            app_password,
-        })
-    }
-
     /// Reads a refresh token; whether its session is live is known when it is used.
     ///
     /// # Errors

@@ -64,6 +64,7 @@ pub(super) struct AccessToken {
     pub(super) session_id: Option<String>,
     /// Seconds since 1970.
     pub(super) issued_at: i64,
+    pub(super) expires_at: i64,
 }
 
 /// Signs and reads tokens.
@@ -186,6 +187,7 @@ impl Tokens {
             scope,
             session_id: claims.jti,
             issued_at: claims.iat,
+            expires_at: claims.exp,
         })
     }
 

@@ -25,6 +25,7 @@ mod statement;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tx;
+mod until_change;
 mod usage;
 mod writer;
 
@@ -45,12 +46,14 @@ pub use sequence::{Sequence, SequencedEvent};
 pub use snapshot::Snapshot;
 pub use statement::Parameter;
 pub use tx::Tx;
+pub use until_change::{AsOf, UntilChange};
 pub use usage::Usage;
 
 use disk_verdict::DiskVerdict;
 use look_up::LookUps;
 use queue::{Job, Queue, UploadStage, Write};
 use snapshot::Snapshots;
+use until_change::ChangeCount;
 
 use crate::observe::{Unwritable, metrics};
 
@@ -114,6 +117,7 @@ pub struct Store {
     look_ups: Arc<LookUps>,
     snapshots: Arc<Snapshots>,
     queue: Queue,
+    changes: ChangeCount,
     disk_verdict: Arc<DiskVerdict>,
     data_directory: Arc<PathBuf>,
     checkpoints: Checkpoints,
@@ -142,13 +146,16 @@ impl Database {
     /// If the system refuses another thread.
     pub fn start(self, sequence: Box<dyn Sequence>) -> Result<Store, StoreError> {
         let disk_verdict = Arc::default();
+        let changes = ChangeCount::default();
         let data_directory = self.data_directory.clone();
-        let queue = writer::start(self.writer, sequence, Arc::clone(&disk_verdict), data_directory)?;
+        let verdict = Arc::clone(&disk_verdict);
+        let queue = writer::start(self.writer, sequence, changes.clone(), verdict, data_directory)?;
         Ok(Store {
             readers: self.readers,
             look_ups: Arc::new(self.look_ups),
             snapshots: Arc::new(self.snapshots),
             queue,
+            changes,
             disk_verdict,
             data_directory: Arc::new(self.data_directory),
             checkpoints: self.checkpoints,

@@ -15,6 +15,7 @@ use super::disk_verdict::DiskVerdict;
 use super::group::{GroupConnection, RAISE_SEQ_HIGH};
 use super::leave::leave_transaction;
 use super::queue::{ChangeJob, Job, Queue, Write};
+use super::until_change::ChangeCount;
 use super::{RecordRow, Sequence, SequencedEvent, StoreError, Tx};
 use crate::observe::{Disk, Unwritable, metrics};
 
@@ -36,6 +37,7 @@ struct Writer {
     /// Where changes run, which are asynchronous.
     runtime: Handle,
     sequence: Box<dyn Sequence>,
+    change_count: ChangeCount,
     /// What the disk was found to be.
     verdict: Arc<DiskVerdict>,
     /// Where it is.
@@ -49,6 +51,7 @@ struct Writer {
 pub(super) fn start(
     connections: Connections,
     sequence: Box<dyn Sequence>,
+    change_count: ChangeCount,
     verdict: Arc<DiskVerdict>,
     data_directory: PathBuf,
 ) -> Result<Queue, StoreError> {
@@ -57,6 +60,7 @@ pub(super) fn start(
         connections,
         runtime: Handle::current(),
         sequence,
+        change_count,
         verdict,
         data_directory,
         jobs,
@@ -170,6 +174,7 @@ impl Writer {
         }
         let runtime = self.runtime.clone();
         let outcome = runtime.block_on(self.run_changes(&mut group));
+        self.change_count.increment();
         let outcome = self.judge(outcome);
         if outcome.is_err() {
             // Before the other connection writes: this one must not hold the database any more.

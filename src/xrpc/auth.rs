@@ -91,7 +91,7 @@ async fn account(app: &App, token: &str, required: Access) -> Result<Caller, Xrp
         return Err(XrpcError::invalid_token("Bad token scope"));
     }
     check_status(required.required_status(), &access.account)?;
-    Ok(Caller::Account(Box::new(access)))
+    Ok(Caller::Account(access))
 }
 
 /// Refuses accounts in a state that a method does not let in.

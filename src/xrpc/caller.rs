@@ -1,5 +1,7 @@
 //! Who is calling.
 
+use std::sync::Arc;
+
 use atproto_data::Did;
 
 use crate::account::{Access, RefreshToken};
@@ -14,7 +16,7 @@ pub enum Caller {
     /// Whoever knows the admin password.
     Admin,
     /// An account, through a session.
-    Account(Box<Access>),
+    Account(Arc<Access>),
     /// An account by a service token that it signed; it need not be here.
     Service(ServiceCaller),
     /// The moderation service.

@@ -26,5 +26,6 @@ pub mod sequencer;
 pub mod server;
 pub mod session_scope;
 pub mod store;
+mod to_the_end;
 mod web;
 pub mod xrpc;

@@ -11,6 +11,7 @@ use crate::observe::metrics;
 use crate::random;
 use crate::session_scope::SessionScope;
 use crate::store::StoreError;
+use crate::to_the_end::ToTheEnd;
 use atproto_data::crypto::Curve;
 use atproto_data::{Did, Handle, PublicKey, SigningKey};
 use atproto_plc::{State, UnsignedOperation};
@@ -158,15 +159,15 @@ impl Accounts {
         Ok(email::accept(&email)?)
     }
 
-    /// [`Accounts::reserve`] in a task of its own: if the client goes away meanwhile, the row is stored all the same, and then given back.
+    /// [`Accounts::reserve`], to its end: if the client goes away meanwhile, the row is stored all the same, and then given back.
     async fn hold(&self, new: NewAccount, email: String) -> Result<(Pending, Held), CreateError> {
         let accounts = self.clone();
-        let reserved = tokio::spawn(async move {
+        let reserved = ToTheEnd::new(async move {
             let pending = accounts.reserve(&new, &email).await?;
             let held = Held::new(accounts, pending.did.clone());
             Ok((pending, held))
         });
-        reserved.await.map_err(|_| CreateError::Interrupted)?
+        reserved.await
     }
 
     /// First transaction: the pending row.

@@ -15,6 +15,7 @@ use super::record::RecordWrite;
 use super::{LoadedRepo, RepoError, RepoRef, Repos, collections};
 use crate::observe::metrics;
 use crate::store::{BlobChanges, CommitWrite};
+use crate::to_the_end::ToTheEnd;
 
 /// A commit as clients are told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,8 +66,7 @@ impl Repos {
         }
         let repos = self.clone();
         // A caller that goes away must not leave the cached tree behind the stored one.
-        let task = tokio::spawn(async move { repos.write_attached(repo, writes, swap_commit).await });
-        let written = task.await.map_err(|_| RepoError::Aborted).flatten();
+        let written = ToTheEnd::new(async move { repos.write_attached(repo, writes, swap_commit).await }).await;
         metrics::WRITES.increment([match &written {
             Ok(_) => "ok",
             Err(error) if error.is_ours() => "failed",

@@ -27,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{RepoError, RepoRef, Repos};
 use crate::observe::{Disk, Unwritable};
 use crate::store::StoreError;
+use crate::to_the_end::ToTheEnd;
 
 pub use error::ImportError;
 
@@ -144,8 +145,7 @@ impl Import {
     /// Why the repo stays what it was.
     pub async fn finish(self, key: Option<PublicKey>) -> Result<(), ImportError> {
         // A caller that goes away leaves nothing half done.
-        let task = tokio::spawn(async move { self.run(key).await });
-        task.await.map_err(|_| RepoError::Aborted)?
+        ToTheEnd::new(async move { self.run(key).await }).await
     }
 
     async fn run(mut self, key: Option<PublicKey>) -> Result<(), ImportError> {

@@ -88,7 +88,7 @@ impl AdminClient {
         code.ok_or_else(|| Failure::new(Cause::Refused, "the server gave no code"))
     }
 
-    /// What the server says of the account that a DID or handle names, whatever its status.
+    /// What the server says of the account that a DID, handle or e-mail address names, whatever its status.
     pub(super) async fn account(&self, account: &str) -> Result<Value, Failure> {
         let account = account.trim_start_matches('@');
         self.admin_query("internal.pds.admin.getAccount", &[("account", account)])

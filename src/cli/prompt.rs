@@ -49,7 +49,8 @@ fn read_line() -> io::Result<String> {
 
 fn checked(answer: String) -> io::Result<String> {
     if answer.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there is no answer"));
+        let message = "there is no answer: type one at a terminal, or give it as a line of the standard input";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
     }
     Ok(answer)
 }

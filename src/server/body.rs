@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::error::XrpcError;
@@ -216,13 +216,12 @@ fn check_charset(headers: &HeaderMap) -> Result<(), XrpcError> {
     Ok(())
 }
 
-/// Encodings that we know have been undone (and their header removed) by the decompression layer: what is left is unknown.
+/// Encodings that we know have been undone (and their header removed) by the decompression layer: what is left is none or unknown.
 fn check_content_encoding(headers: &HeaderMap) -> Result<(), XrpcError> {
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(encoding) if !encoding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(XrpcError::unsupported_media_type("unsupported content-encoding"))
-        }
-        _ => Ok(()),
+    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"") => Ok(()),
+        Some(name) if name.eq_ignore_ascii_case(b"identity") => Ok(()),
+        Some(_) => Err(XrpcError::unsupported_media_type("unsupported content-encoding")),
     }
 }
 

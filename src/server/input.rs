@@ -1,5 +1,7 @@
 //! A JSON object from a body and the reading of its fields, with the reference's messages.
 
+mod surrogates;
+
 use std::ops::RangeInclusive;
 
 use atproto_data::json::JsonError;
@@ -40,7 +42,7 @@ impl Input {
                 "The body must be JSON in UTF-8 without a byte order mark",
             ));
         }
-        match atproto_data::json::from_slice(body) {
+        match read(body) {
             Ok(Value::Map(map)) => Ok(Self { map, ..Self::default() }),
             Ok(other) => Err(wrong_type("object", &other, "$")),
             Err(JsonError::Data(message)) => Err(XrpcError::invalid_request(message)),
@@ -246,6 +248,17 @@ impl Input {
         };
         let wrong = || wrong_type(expected, value, &child(&self.path, name));
         as_type(value).map(Some).ok_or_else(wrong)
+    }
+}
+
+/// Parses JSON. Only what does not parse is looked through for halves of characters.
+fn read(body: &[u8]) -> Result<Value, JsonError> {
+    match atproto_data::json::from_slice(body) {
+        Err(JsonError::Syntax(error)) => match surrogates::replaced(body) {
+            Some(mended) => atproto_data::json::from_slice(&mended),
+            None => Err(JsonError::Syntax(error)),
+        },
+        read => read,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::mail::{Language, RESET_PASSWORD_PAGE};
 
 struct Words {
     title: &'static str,
+    no_code: &'static str,
     code: &'static str,
     password: &'static str,
     button: &'static str,
@@ -25,6 +26,7 @@ struct Words {
 
 const ENGLISH: Words = Words {
     title: "Choose a new password",
+    no_code: "This takes a code. To get one by mail, say in the app that you forgot your password.",
     code: "Code from the mail",
     password: "New password",
     button: "Change password",
@@ -36,6 +38,7 @@ const ENGLISH: Words = Words {
 
 const GERMAN: Words = Words {
     title: "Neues Passwort wählen",
+    no_code: "Dafür brauchst du einen Code. Er kommt per Mail, wenn du in der App sagst, dass du dein Passwort vergessen hast.",
     code: "Code aus der Mail",
     password: "Neues Passwort",
     button: "Passwort ändern",
@@ -55,8 +58,13 @@ fn words(language: Language) -> &'static Words {
 /// `GET`: the form.
 pub(super) async fn show(State(app): State<Arc<App>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Page {
     let language = language(&headers);
-    let page = Page::new(words(language).title, language, app.mail.branding());
-    with_form(page, words(language), Form::of_query(query.as_deref()).text("code"))
+    let words = words(language);
+    let page = Page::new(words.title, language, app.mail.branding());
+    let form = Form::of_query(query.as_deref());
+    match form.text("code") {
+        "" => with_form(page.words(words.no_code), words, ""),
+        code => with_form(page, words, code),
+    }
 }
 
 /// `POST`: changes the password of the account that the code was mailed to.

@@ -18,10 +18,10 @@ async fn bodies_that_are_no_json_object_are_refused() {
     let app = TestApp::start().await;
     let alice = app.account("alice").await;
     let untouched = Untouched::of(&app, &alice).await;
-    let good = alice.write("com.example.note", "a", &json!({"text": "x"})).to_string();
+    let good = alice.write("com.example.note", "a", &json!({"text": "~"})).to_string();
     let deep = |open: &str, close: &str, levels: usize| {
         let record = format!("{}1{}", open.repeat(levels), close.repeat(levels));
-        good.replace("{\"text\":\"x\"}", &format!("{{\"a\":{record}}}"))
+        good.replace("{\"text\":\"~\"}", &format!("{{\"a\":{record}}}"))
             .into_bytes()
     };
     let utf16: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -36,18 +36,17 @@ async fn bodies_that_are_no_json_object_are_refused() {
         ("UTF-16", utf16),
         (
             "no UTF-8",
-            good.replace('x', "\u{1}")
+            good.replace('~', "\u{1}")
                 .into_bytes()
                 .iter()
                 .map(|byte| if *byte == 1 { 0xff } else { *byte })
                 .collect(),
         ),
-        ("a raw NUL", good.replace('x', "\0").into_bytes()),
-        ("a lone surrogate", good.replace('x', "\\ud800").into_bytes()),
+        ("a raw NUL", good.replace('~', "\0").into_bytes()),
         ("duplicate keys", duplicate.into_bytes()),
         (
             "duplicate keys within",
-            good.replace("\"text\":\"x\"", "\"text\":\"x\",\"text\":\"y\"")
+            good.replace("\"text\":\"~\"", "\"text\":\"~\",\"text\":\"y\"")
                 .into_bytes(),
         ),
         ("100,000 arrays", deep("[", "]", 100_000)),
@@ -55,7 +54,7 @@ async fn bodies_that_are_no_json_object_are_refused() {
         ("two values", format!("{good}{good}").into_bytes()),
         (
             "too many bytes",
-            good.replace('x', &"x".repeat(1_000_001 - good.len() + 1)).into_bytes(),
+            good.replace('~', &"x".repeat(1_000_001 - good.len() + 1)).into_bytes(),
         ),
     ];
     let json = |body| {
@@ -206,6 +205,25 @@ async fn fields_that_may_be_left_out_have_a_type_too() {
         let message = Answer::to(request).await.unwrap().refused(400, "InvalidRequest");
         assert!(message.ends_with(&format!("$.{field}")), "{nsid}: {message}");
     }
+}
+
+#[tokio::test]
+async fn half_an_emoji_is_stored_as_the_replacement_character() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    let body = alice.write("com.example.note", "a", &json!({"text": "~"})).to_string();
+    let request = app
+        .api
+        .post(CREATE)
+        .bearer_auth(&alice.access)
+        .header("content-type", "application/json")
+        .header("content-encoding", "");
+    let answer = Answer::to(request.body(body.replace('~', r"cut \ud83d")))
+        .await
+        .unwrap();
+    // The reference's CID of `cut \u{fffd}`, which it makes of that.
+    let cid = "bafyreiem4izian2w6er6rktksi6soajotnamo64vywswovbtyydz3tpzuy";
+    assert_eq!(answer.ok()["cid"], cid);
 }
 
 #[tokio::test]

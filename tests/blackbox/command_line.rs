@@ -157,6 +157,9 @@ async fn accounts_are_looked_at_and_changed() {
         (&info["status"], &info["emailConfirmed"]),
         (&json!("active"), &json!(false))
     );
+    assert_eq!(run(&["account", "info", "Alice@mail.example.com"]), info);
+    let nobody = pds(&["account", "info", "nobody@mail.example.com", "--url", &url]);
+    assert_eq!(nobody.status.code(), Some(5));
     let record = json!({"text": "x"});
     alice.create("com.example.note", "a", &record).await;
     let info = run(&["account", "info", did]);
@@ -193,6 +196,8 @@ async fn accounts_are_looked_at_and_changed() {
     log_in(generated["password"].as_str().unwrap()).await.ok();
     let asked = pds_with(&["account", "reset-password", did, "--url", &url], "typed in\n");
     assert!(asked.status.success(), "{asked:?}");
+    let unanswered = pds_with(&["account", "reset-password", did, "--url", &url], "");
+    assert!(String::from_utf8_lossy(&unanswered.stderr).contains("a line of the standard input"));
     assert!(!String::from_utf8_lossy(&asked.stdout).contains("typed in"));
     assert_eq!(log_in("typed in").await.ok()["handle"], "alicia.test");
 

@@ -1,6 +1,7 @@
 //! The pages that links in mails lead to.
 
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::json;
 
 use crate::harness::{Received, SmtpSink, password};
@@ -122,5 +123,23 @@ async fn what_stands_in_an_address_is_no_markup_and_pages_are_on_the_hostname_on
     let mut request = app.api.page(Method::GET, "/account/reset-password");
     request = request.header("host", "pds.test").header("accept-language", "de");
     let german = Answer::to(request).await.unwrap();
+    assert!(
+        german.text().contains("vergessen"),
+        "without a code the page says where one is to be had"
+    );
     assert!(german.text().contains("lang=\"de\"") && german.text().contains("Neues Passwort wählen"));
+}
+
+#[tokio::test]
+async fn password_managers_find_the_page_for_a_new_password() {
+    let (app, _sink) = start().await;
+    let found = get(&app, "/.well-known/change-password", "pds.test").await;
+    assert_eq!(
+        (found.status, &found.headers["location"]),
+        (302, &HeaderValue::from_static("/account/reset-password"))
+    );
+    assert_eq!(
+        get(&app, "/.well-known/change-password", "alice.test").await.status,
+        404
+    );
 }

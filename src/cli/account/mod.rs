@@ -1,4 +1,4 @@
-//! `pds account`: accounts of a running server. An account is named by its DID or its handle.
+//! `pds account`: accounts of a running server. An account is named by its DID, its handle or its e-mail address.
 
 mod change;
 mod create;
@@ -27,7 +27,7 @@ pub(super) struct Common {
 /// Which account.
 #[derive(Debug, Args)]
 pub(super) struct Target {
-    /// The account's DID or handle.
+    /// The account's DID, handle or e-mail address.
     account: String,
     #[command(flatten)]
     common: Common,

@@ -30,7 +30,7 @@ async fn outcome(accepts: Accepts, pairs: &[(&'static str, &'static str)], body:
 #[tokio::test]
 async fn json_needs_its_content_type() {
     let json = Accepts::Json(20);
-    let cases: [(&[(&str, &str)], &str); 9] = [
+    let cases: [(&[(&str, &str)], &str); 10] = [
         (&[("content-type", "application/json")], "ok"),
         (&[("content-type", "Application/JSON; charset=utf-8")], "ok"),
         (&[], REQUIRED),
@@ -52,6 +52,7 @@ async fn json_needs_its_content_type() {
             &[("content-type", "application/json"), ("content-encoding", "identity")],
             "ok",
         ),
+        (&[("content-type", "application/json"), ("content-encoding", "")], "ok"),
     ];
     for (pairs, expected) in cases {
         assert_eq!(outcome(json, pairs, Body::from("{}")).await, expected, "{pairs:?}");

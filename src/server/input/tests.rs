@@ -35,6 +35,15 @@ fn bodies_that_are_no_object_are_refused() {
 }
 
 #[test]
+fn half_a_character_is_the_replacement_character() {
+    let read = |json| input(json).required_str("a").unwrap().to_owned();
+    assert_eq!(read(r#"{"a": "cut \ud83d"}"#), "cut \u{fffd}");
+    assert_eq!(read(r#"{"a": "\ud83d\ude00 \\ud83d"}"#), "\u{1f600} \\ud83d");
+    let refused = refusal(Input::parse(br#"{"a": "\ud83d"#));
+    assert_eq!(refused, "SyntaxError Unexpected end of JSON input");
+}
+
+#[test]
 fn texts_are_strings() {
     let input = input(r#"{"password": 5, "identifier": null, "handle": "a.test"}"#);
     assert_eq!(input.required_str("handle").unwrap(), "a.test");

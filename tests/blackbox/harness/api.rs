@@ -4,6 +4,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
@@ -76,7 +77,12 @@ impl Api {
 
 impl Target {
     fn new(address: &str) -> Target {
-        let http = Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
+        let http = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .timeout(TIMEOUT)
+            .build()
+            .unwrap();
         Target {
             http,
             address: address.to_owned(),

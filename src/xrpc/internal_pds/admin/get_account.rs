@@ -1,10 +1,10 @@
-//! `internal.pds.admin.getAccount`: an account by DID or handle, whatever its status, and with `size=true` what it stores.
+//! `internal.pds.admin.getAccount`: an account by DID, handle or e-mail address, whatever its status, and with `size=true` what it stores.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Stored, find};
+use super::{Stored, find, found};
 use crate::account::Account;
 use crate::app::App;
 use crate::server::{Auth, Method, XrpcError, XrpcResult, respond};
@@ -16,7 +16,11 @@ pub(crate) const METHOD: Method<App> = Method::query("internal.pds.admin.getAcco
 });
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
-    let account = find(&app, &call.params.required("account")?).await?;
+    let address = call.params.optional_str("account")?.filter(|name| name.contains('@'));
+    let account = match address {
+        Some(address) => found(app.accounts.find_email(address).await, address)?,
+        None => find(&app, &call.params.required("account")?).await?,
+    };
     let size = if call.params.flag("size")? {
         let stored = stored_by(&app, &account).await;
         stored.map_err(|error| XrpcError::internal(&error))?.view()

@@ -6,13 +6,15 @@ pub(in crate::xrpc) mod get_storage;
 pub(in crate::xrpc) mod issue_code;
 pub(in crate::xrpc) mod resync_accounts;
 
+use std::fmt::Display;
+
 use atproto_data::AtIdentifier;
 use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::app::App;
 use crate::server::XrpcError;
-use crate::store::Usage;
+use crate::store::{StoreError, Usage};
 
 /// What an account, or all of them, store.
 struct Stored {
@@ -36,7 +38,11 @@ impl Stored {
 
 /// The account that a DID or handle names, whatever its status.
 async fn find(app: &App, identifier: &AtIdentifier) -> Result<Account, XrpcError> {
-    let account = app.accounts.find(identifier).await;
+    found(app.accounts.find(identifier).await, identifier)
+}
+
+/// What a search for `identifier` found.
+fn found(account: Result<Option<Account>, StoreError>, identifier: impl Display) -> Result<Account, XrpcError> {
     let account = account.map_err(|error| XrpcError::internal(&error))?;
     account.ok_or_else(|| XrpcError::bad_request("NotFound", format!("Account does not exist: {identifier}")))
 }

@@ -20,8 +20,8 @@ impl Blobs {
     /// # Errors
     /// If the database fails.
     pub async fn collect(&self) -> Result<u64, StoreError> {
+        let mut removed = self.remove_strays().await?;
         self.expire().await?;
-        let mut removed = 0;
         let mut last: Option<Key> = None;
         loop {
             let batch = to_be_removed(&mut *self.0.store.read().await?, last.as_ref()).await?;

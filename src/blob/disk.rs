@@ -2,51 +2,24 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
 use sha2::{Digest as _, Sha256};
-use tempfile::TempPath;
+use tempfile::NamedTempFile;
 
-use super::BlobContent;
+use super::directories::{prepare, prepare_uploads, sync_directory};
 use super::files::new_upload;
+use super::{BlobContent, BlobStoreError};
 use crate::file_stream::stream;
 use crate::observe::{Condition, Conditions, Unwritable};
 
-/// What the files of unfinished uploads are called; those that a crash left are removed at start.
-pub(super) const UPLOAD_PREFIX: &str = "pds-upload-";
 /// Up to so many bytes are read at once; more are streamed from the file.
 const READ_AT_ONCE: u64 = 256 << 10;
 /// The longest name of a file on Linux, in bytes.
 const LONGEST_NAME: usize = 255;
-
-/// Why the directories of the blobs cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobStoreError {
-    /// A directory cannot be made or read.
-    #[error("cannot use the blob directory {path}: {source}")]
-    Directory {
-        /// The directory.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// A file cannot be moved from one directory to the other.
-    #[error(
-        "{temporary} is on another file system than {location}: set PDS_BLOBSTORE_DISK_TMP_LOCATION to a directory on the same one"
-    )]
-    OtherFileSystem {
-        /// Directory of unfinished uploads.
-        temporary: String,
-        /// Directory of blobs.
-        location: String,
-    },
-    /// The settings of a bucket make no sense.
-    #[error("PDS_BLOBSTORE_S3_*: {0}")]
-    Bucket(String),
-}
 
 #[derive(Debug)]
 pub(super) struct DiskStore {
@@ -107,20 +80,47 @@ impl DiskStore {
         &self.temporary
     }
 
-    /// Moves an upload, whose content is durable, into its place.
-    pub(super) async fn put(self: &Arc<Self>, did: &Did, cid: &Cid, upload: TempPath) -> io::Result<()> {
+    /// Moves an upload into its place; durable when this returns. A crash before that may leave a part of it there.
+    pub(super) async fn put(self: &Arc<Self>, did: &Did, cid: &Cid, upload: NamedTempFile) -> io::Result<()> {
         let (store, directory) = (Arc::clone(self), self.directory(did));
         let path = directory.join(cid.to_string());
-        blocking(move || {
-            if let Err(refused) = upload.persist(&path) {
-                if refused.error.kind() != io::ErrorKind::NotFound {
-                    return Err(refused.error);
-                }
-                // The account's first blob, or its last one was deleted just now.
-                store.create(&directory)?;
-                refused.path.persist(&path).map_err(|refused| refused.error)?;
+        blocking(move || store.move_into_place(upload, &directory, &path)).await
+    }
+
+    fn move_into_place(&self, upload: NamedTempFile, directory: &Path, path: &Path) -> io::Result<()> {
+        let replaces = path.try_exists()?;
+        if replaces {
+            // What is there may be somebody's blob: only what is durable may take its place.
+            upload.as_file().sync_all()?;
+        }
+        let file = match upload.persist(path) {
+            Ok(file) => file,
+            // The account's first blob, or its last one was deleted just now.
+            Err(refused) if refused.error.kind() == io::ErrorKind::NotFound => {
+                self.create(directory)?;
+                refused.file.persist(path).map_err(|refused| refused.error)?
             }
-            sync_directory(&directory)
+            Err(refused) => return Err(refused.error),
+        };
+        // The file first: a file system with a journal has little left to do for the name.
+        let synced = file.sync_all().and_then(|()| sync_directory(directory));
+        if synced.is_err() && !replaces {
+            let _ = fs::remove_file(path);
+        }
+        synced
+    }
+
+    /// The blobs of an account that have a file.
+    pub(super) async fn list(&self, did: &Did) -> io::Result<Vec<Cid>> {
+        let directory = self.directory(did);
+        blocking(move || {
+            let entries = match fs::read_dir(directory) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            let names = entries.map(|entry| Ok(entry?.file_name().to_str().and_then(|name| name.parse().ok())));
+            names.filter_map(Result::transpose).collect()
         })
         .await
     }
@@ -197,50 +197,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Makes a directory for uploads, removes what a crash left in it, and says on which device it is.
-pub(super) fn prepare_uploads(directory: &Path) -> Result<u64, BlobStoreError> {
-    let device = prepare(directory)?;
-    remove_unfinished(directory).map_err(|source| unusable(directory, source))?;
-    Ok(device)
-}
-
-/// Makes a directory, so that it survives a power cut, and says on which device it is.
-fn prepare(directory: &Path) -> Result<u64, BlobStoreError> {
-    let made = make_directory(directory).and_then(|()| fs::metadata(directory));
-    made.map(|metadata| metadata.dev())
-        .map_err(|source| unusable(directory, source))
-}
-
-fn make_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(directory)?;
-    directory.parent().map_or(Ok(()), sync_directory)
-}
-
-fn unusable(directory: &Path, source: io::Error) -> BlobStoreError {
-    BlobStoreError::Directory {
-        path: directory.display().to_string(),
-        source,
-    }
-}
-
-/// Only what this server left: an operator may have named a directory that others use too.
-fn remove_unfinished(directory: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(UPLOAD_PREFIX) && entry.file_type()?.is_file() {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 /// Runs work with files where it may block.

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atproto_data::{Cid, Did};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::NamedTempFile;
 
 use super::bucket::BucketStore;
-use super::disk::{self, DiskStore};
+use super::directories;
+use super::disk::DiskStore;
 use super::{BlobContent, BlobSettings, BlobStoreError};
 use crate::observe::Conditions;
 
@@ -33,7 +34,7 @@ impl BlobFiles {
                 conditions,
             )?))),
             BlobSettings::Bucket { bucket, spool } => {
-                disk::prepare_uploads(spool)?;
+                directories::prepare_uploads(spool)?;
                 Ok(BlobFiles::Bucket {
                     store: BucketStore::new(bucket, conditions)?,
                     spool: spool.clone(),
@@ -50,24 +51,15 @@ impl BlobFiles {
         }
     }
 
-    /// Takes note of whether an upload has become durable in its file.
-    pub(super) fn spooled<T>(&self, outcome: &io::Result<T>) {
-        if let BlobFiles::Disk(store) = self
-            && outcome.is_err()
-        {
-            store.written(outcome);
-        }
-    }
-
-    /// Puts an upload, whose content is durable, into its place; durable when this returns.
-    pub(super) async fn put(&self, did: &Did, cid: &Cid, upload: TempPath) -> io::Result<()> {
+    /// Puts an upload into its place; durable when this returns.
+    pub(super) async fn put(&self, did: &Did, cid: &Cid, upload: NamedTempFile) -> io::Result<()> {
         match self {
             BlobFiles::Disk(store) => {
                 let put = store.put(did, cid, upload).await;
                 store.written(&put);
                 put
             }
-            BlobFiles::Bucket { store, .. } => store.put(did, cid, &upload).await,
+            BlobFiles::Bucket { store, .. } => store.put(did, cid, &upload.into_temp_path()).await,
         }
     }
 
@@ -98,6 +90,6 @@ impl BlobFiles {
 /// A new file for an upload; removed when dropped.
 pub(super) fn new_upload(directory: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
-        .prefix(disk::UPLOAD_PREFIX)
+        .prefix(directories::UPLOAD_PREFIX)
         .tempfile_in(directory)
 }

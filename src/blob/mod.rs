@@ -1,12 +1,16 @@
 //! Blobs: upload, the references that records hold, reading, and garbage collection.
 //!
-//! The database knows of every file before it exists (`migrations/sqlite/0002_blobs.sql`): an upload writes its row as 'deleting', moves
-//! its file into place, then makes the row 'temporary', or 'permanent' if a record refers to the blob already. A crash in between leaves a
-//! row that the collector clears with its file. Records turn blobs permanent in the transaction that stores them.
+//! A blob has a row only once its bytes are durable: 'temporary', or 'permanent' if a record refers to it already. Records turn blobs
+//! permanent in the transaction that stores them.
+//!
+//! Nothing is left behind without a row for long. Of a directory the database knows in which accounts' parts of it a crash may leave files
+//! (`migrations/sqlite/0030_blob_uploader.sql`); the next run looks through them. A bucket is not looked through: there an upload
+//! writes its row as 'deleting' first (`migrations/sqlite/0002_blobs.sql`), which the collector clears with the object.
 
 mod bucket;
 mod check;
 mod collect;
+mod directories;
 mod disk;
 mod files;
 mod listing;
@@ -15,10 +19,12 @@ mod rows;
 mod serve;
 mod sniff;
 mod spool;
+mod strays;
 mod takedown;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod uploaders;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +41,7 @@ use crate::store::{Store, StoreError, Usage};
 
 pub use bucket::{BucketAddressing, BucketSettings};
 pub use check::{Probe, try_out};
-pub use disk::BlobStoreError;
+pub use directories::BlobStoreError;
 pub use listing::{BlobPage, MissingBlob};
 pub use references::{BlobRef, BlobRefError, keep_referenced, release_referenced};
 pub use serve::{BlobContent, BlobCounts, BlobInfo};
@@ -45,6 +51,7 @@ pub use upload::{Upload, UploadError, UploadedBlob};
 pub(crate) use references::reference_changes;
 
 use files::BlobFiles;
+use uploaders::Uploaders;
 
 /// Where blobs are kept.
 #[derive(Clone, Debug)]
@@ -83,6 +90,10 @@ struct Inner {
     locks: Locks<Key>,
     /// Uploads under way.
     uploads: Quota<Did>,
+    /// Accounts that uploaded lately.
+    uploaders: Uploaders,
+    /// Whether files that earlier runs left may be there.
+    strays: AtomicBool,
 }
 
 impl Blobs {
@@ -105,6 +116,8 @@ impl Blobs {
             missing: AtomicBool::new(false),
             locks: Locks::default(),
             uploads: Quota::new(upload::UPLOADS),
+            uploaders: Uploaders::default(),
+            strays: AtomicBool::new(true),
         })))
     }
 

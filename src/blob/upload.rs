@@ -7,16 +7,14 @@ use tempfile::NamedTempFile;
 
 use super::Blobs;
 use super::disk::blocking;
+use super::files::BlobFiles;
 use super::rows;
 use super::spool::{Full, Spool, Spooled};
 use crate::observe::{Condition, metrics};
 use crate::quota::{Limits, Share};
 use crate::store::{BlobUpload, StoreError};
+use crate::to_the_end::ToTheEnd;
 
-/// The most blobs of an account that no record refers to, and…
-const UNREFERENCED_BLOBS: i64 = 1_000;
-/// …the most bytes in them: what somebody can make the server keep for nothing.
-const UNREFERENCED_BYTES: i64 = 4 << 30;
 /// The most uploads that are under way, and of these the most of one account: more than clients begin at once.
 pub(super) const UPLOADS: Limits = Limits {
     all: 4_096,
@@ -88,40 +86,50 @@ impl Blobs {
         })
     }
 
-    /// Makes a file durable, puts it into its place and makes its row.
-    async fn keep(&self, did: &Did, blob: UploadedBlob, file: NamedTempFile) -> Result<UploadedBlob, UploadError> {
+    /// Puts a file into its place and makes its row.
+    async fn keep(&self, did: Did, blob: UploadedBlob, file: NamedTempFile) -> Result<UploadedBlob, UploadError> {
         // The collector stays away as long as the file and its row may disagree.
         let _lock = self.0.locks.lock((did.clone(), blob.cid)).await;
         let upload = BlobUpload {
-            did: did.clone(),
+            did,
             cid: blob.cid,
             mime_type: blob.mime_type.clone(),
             size: i64::try_from(blob.size).unwrap_or(i64::MAX),
             at: self.0.clock.now_micros(),
         };
-        let sync = blocking(move || file.as_file().sync_all().map(|()| file.into_temp_path()));
-        // Both wait for the disk. The file is gone when a refusal is answered.
-        let (path, begun) = tokio::join!(sync, self.begin(&upload));
-        self.0.files.spooled(&path);
-        begun?;
-        self.0.files.put(did, &blob.cid, path?).await?;
-        self.0.store.finish_upload(upload).await?;
+        let known = rows::find(&self.0.store, &upload.did, &upload.cid).await?;
+        match &known {
+            Some(row) if row.taken_down => return Err(UploadError::TakenDown),
+            Some(_) => {}
+            None => self.begin(&upload).await?,
+        }
+        self.0.files.put(&upload.did, &upload.cid, file).await?;
+        let stored = self.0.store.finish_upload(upload.clone()).await;
+        if stored.is_err() && known.is_none() {
+            self.take_back(&upload.did, &upload.cid).await;
+        }
+        stored?;
         Ok(blob)
     }
 
-    /// Makes sure that the blob has a row before its file is there.
+    /// Makes sure that the account may have one more blob, and that it is found again if a crash leaves it without a row.
     async fn begin(&self, upload: &BlobUpload) -> Result<(), UploadError> {
-        let store = &self.0.store;
-        match rows::find(store, &upload.did, &upload.cid).await? {
-            Some(row) if row.taken_down => return Err(UploadError::TakenDown),
-            Some(_) => return Ok(()),
-            None => {}
+        self.admit(&upload.did, upload.size).await?;
+        match &self.0.files {
+            BlobFiles::Disk(_) => Ok(()),
+            BlobFiles::Bucket { .. } => Ok(self.0.store.begin_upload(upload.clone()).await?),
         }
-        let (blobs, bytes) = rows::temporary(store, &upload.did).await?;
-        if blobs >= UNREFERENCED_BLOBS || bytes >= UNREFERENCED_BYTES {
-            return Err(UploadError::TooManyUnreferenced);
+    }
+
+    /// Removes a file for which there is no row, as a full disk has no room for one. What cannot be removed is a stray of this run.
+    async fn take_back(&self, did: &Did, cid: &Cid) {
+        // Whether a write that the disk failed has come to be is known after a restart only.
+        if self.0.store.writes_stopped().is_none()
+            && let Ok(None) = rows::find(&self.0.store, did, cid).await
+            && let Err(error) = self.0.files.delete(did, cid).await
+        {
+            tracing::warn!(%did, %cid, %error, "the file of a refused upload cannot be removed");
         }
-        Ok(store.begin_upload(upload.clone()).await?)
     }
 }
 
@@ -175,7 +183,6 @@ impl Upload {
         let mime_type = sniffed.map_or_else(|| declared.to_ascii_lowercase(), str::to_owned);
         let blob = UploadedBlob { cid, mime_type, size };
         // A caller that goes away must not leave a file where the collector has just been.
-        let task = tokio::spawn(async move { self.blobs.keep(&self.did, blob, file).await });
-        task.await.map_err(|_| UploadError::Aborted)?
+        ToTheEnd::new(async move { self.blobs.keep(self.did, blob, file).await }).await
     }
 }

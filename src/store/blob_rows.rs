@@ -19,14 +19,16 @@ pub(super) const BLOB_RELEASED: &str = "UPDATE blob SET state = 'deleting' WHERE
      SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = blob.did AND r.cid = blob.cid) \
      AND did = (SELECT did FROM account WHERE account_id = $1) AND cid = $2";
 
-/// The row of a blob whose file is about to be put into place.
+/// The row of a blob whose object is about to be put into a bucket.
 pub(super) const BLOB_BEGUN: &str = "INSERT INTO blob (did, cid, mime_type, size, state, uploaded_at) \
      VALUES ($1, $2, $3, $4, 'deleting', $5) ON CONFLICT (did, cid) DO NOTHING";
 /// The file is in place: permanent if a record of the account refers to it, else temporary from now on. A permanent blob stays as it is.
-pub(super) const BLOB_IN_PLACE: &str = "UPDATE blob SET mime_type = $3, uploaded_at = $4, state = CASE WHEN EXISTS (\
+pub(super) const BLOB_IN_PLACE: &str = "INSERT INTO blob (did, cid, mime_type, size, state, uploaded_at) \
+     VALUES ($1, $2, $3, $4, CASE WHEN EXISTS (\
      SELECT 1 FROM account a JOIN blob_ref r ON r.repo_id = a.repo_id WHERE a.did = $1 AND r.cid = $2) \
-     THEN 'permanent' ELSE 'temporary' END \
-     WHERE did = $1 AND cid = $2 AND state <> 'permanent'";
+     THEN 'permanent' ELSE 'temporary' END, $5) \
+     ON CONFLICT (did, cid) DO UPDATE SET mime_type = excluded.mime_type, uploaded_at = excluded.uploaded_at, \
+     state = excluded.state WHERE blob.state <> 'permanent'";
 
 /// Writes how far an upload is.
 pub(super) fn put_upload(
@@ -34,16 +36,17 @@ pub(super) fn put_upload(
     upload: &BlobUpload,
     stage: UploadStage,
 ) -> rusqlite::Result<()> {
-    let (did, cid, mime_type) = (
-        upload.did.as_str().into(),
-        (&upload.cid).into(),
-        upload.mime_type.as_str().into(),
-    );
+    let statement = match stage {
+        UploadStage::Begun => BLOB_BEGUN,
+        UploadStage::InPlace => BLOB_IN_PLACE,
+    };
+    let (did, mime_type) = (upload.did.as_str().into(), upload.mime_type.as_str().into());
     let (size, at) = (upload.size.into(), upload.at.into());
-    match stage {
-        UploadStage::Begun => execute(transaction, BLOB_BEGUN, &[did, cid, mime_type, size, at]),
-        UploadStage::InPlace => execute(transaction, BLOB_IN_PLACE, &[did, cid, mime_type, at]),
-    }
+    execute(
+        transaction,
+        statement,
+        &[did, (&upload.cid).into(), mime_type, size, at],
+    )
     .map(drop)
 }
 

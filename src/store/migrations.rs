@@ -102,6 +102,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "left_handle",
         sql: include_str!("../../migrations/sqlite/0026_left_handle.sql"),
     },
+    Migration {
+        version: 30,
+        name: "blob_uploader",
+        sql: include_str!("../../migrations/sqlite/0030_blob_uploader.sql"),
+    },
 ];
 
 /// Whether the schema is older than this binary's.

@@ -198,7 +198,7 @@ impl Store {
         self.write(Write::Skeleton { repo_id, skeleton }).await
     }
 
-    /// Makes a row for a blob, as one that is to be deleted, before its file is put into place. Nothing changes if it has one.
+    /// Makes a row for a blob, as one that is to be deleted, before its object is put into a bucket. Nothing changes if it has one.
     ///
     /// # Errors
     /// If the database refused it.
@@ -206,7 +206,7 @@ impl Store {
         self.write(Write::Upload(upload, UploadStage::Begun)).await
     }
 
-    /// Says that the file of a blob is in place: from now on it is temporary, or permanent if a record refers to it.
+    /// Says that the file of a blob is in place: from now on the blob is temporary, or permanent if a record refers to it.
     ///
     /// # Errors
     /// If the database refused it.

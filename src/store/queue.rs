@@ -84,9 +84,9 @@ pub struct BlobUpload {
 /// How far an upload is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum UploadStage {
-    /// Its file is about to be put into place.
+    /// Its object is about to be put into a bucket.
     Begun,
-    /// It is there.
+    /// Its file or object is there.
     InPlace,
 }
 

@@ -45,7 +45,7 @@ impl Blobs {
                         done.push(uploader);
                     }
                     Err(error) => {
-                        tracing::warn!(did = %uploader.did, %error, "files without rows cannot be looked for")
+                        tracing::warn!(did = %uploader.did, %error, "files without rows cannot be looked for");
                     }
                 }
             }

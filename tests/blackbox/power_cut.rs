@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use atproto_data::Cid;
 use serde_json::json;
 
 use crate::blobs::files;
@@ -104,7 +105,7 @@ async fn what_was_acknowledged_survives_a_power_cut_at_any_moment() {
 }
 
 #[tokio::test]
-async fn a_blob_is_durable_with_its_name_and_directories_before_it_is_acknowledged() {
+async fn a_blob_is_durable_with_its_name_and_directories_before_it_has_a_row() {
     let Some(disk) = FaultyDisk::new() else { return };
     let journal_file = disk.journal();
     let setting = [("DISK_JOURNAL", journal_file.to_str().unwrap())];
@@ -124,9 +125,18 @@ async fn a_blob_is_durable_with_its_name_and_directories_before_it_is_acknowledg
     let journal = DiskJournal::read(&journal_file);
     for (cid, length, end) in promises {
         let file = files.iter().find(|file| file.ends_with(&cid)).unwrap();
-        let entries = journal.entries_within(end);
+        let acknowledged = journal.entries_within(end);
+        let cid: Cid = cid.parse().unwrap();
+        let names_it = |entry: &JournalEntry| {
+            entry
+                .data
+                .windows(cid.as_bytes().len())
+                .any(|bytes| bytes == cid.as_bytes())
+        };
+        let row = journal.entries.iter().position(names_it).unwrap();
+        assert!(row < acknowledged);
         assert!(
-            journal.keeps(entries, &app.data(), file, length),
+            journal.keeps(row, &app.data(), file, length),
             "{} would be lost",
             file.display()
         );

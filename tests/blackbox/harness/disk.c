@@ -5,8 +5,8 @@
  * for `unreadable` nothing can be read of the database's files and of blobs (EIO).
  *
  * The file DISK_JOURNAL, if named, gets every write, truncation, sync and removal of the database's files, in order: a kind, the lengths of
- * path and data and an offset (8 bytes each, of this machine), the path, the data. It gets syncs of uploads and directories too: of an upload
- * its inode for a path and its length for an offset; of a directory, for data, the inode and name of everything in it, a line each. */
+ * path and data and an offset (8 bytes each, of this machine), the path, the data. It gets syncs of uploads, blobs and directories too: of an
+ * upload or a blob its inode for a path and its length for an offset; of a directory, for data, the inode and name of everything in it, a line each. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -100,7 +100,7 @@ static void note_sync(int fd) {
     if (getenv("DISK_JOURNAL") && fstat(fd, &file) == 0 && path_of(fd, path, sizeof path)) {
         if (S_ISDIR(file.st_mode)) {
             note_directory(path);
-        } else if (strstr(path, "pds-upload-")) {
+        } else if (strstr(path, "pds-upload-") || strstr(path, "/blobs/")) {
             snprintf(path, sizeof path, "%llu", (unsigned long long)file.st_ino);
             append('f', path, "", 0, file.st_size);
         } else {

@@ -1,6 +1,6 @@
 //! What an account is, and whether it is in use.
 
-use atproto_data::{Did, Handle};
+use atproto_data::{AtIdentifier, Did, Handle};
 use atproto_repo::frame::{self, account_event};
 
 use crate::store::{Columns, StoreError, Tx};
@@ -65,6 +65,14 @@ pub(super) use account_columns;
 impl Account {
     /// How many columns [`account_columns`] are: where those that a query adds begin.
     pub(super) const COLUMNS: usize = 9;
+
+    /// Whether this is the account's DID or handle.
+    pub fn is_named(&self, identifier: &AtIdentifier) -> bool {
+        match identifier {
+            AtIdentifier::Did(did) => *did == self.did,
+            AtIdentifier::Handle(handle) => *handle == self.handle,
+        }
+    }
 
     pub(super) fn from_row(row: &impl Columns) -> Result<Account, StoreError> {
         let did: String = row.column(2)?;

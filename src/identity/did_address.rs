@@ -14,6 +14,12 @@ pub(super) fn is_plc(did: &Did) -> bool {
     })
 }
 
+/// Whether a DID is well-formed and of a method that the AT Protocol has ([Blessed DID
+/// methods](https://atproto.com/specs/did#blessed-did-methods)).
+pub(crate) fn is_of_protocol(did: &Did) -> bool {
+    is_plc(did) || of_web(did, Reach::Public).is_some()
+}
+
 /// The address of a did:web's document ([did:web](https://w3c-ccg.github.io/did-method-web/)). The AT Protocol allows no paths; a
 /// port (written `%3A`) is for development, where `localhost` is asked by http.
 pub(super) fn of_web(did: &Did, reach: Reach) -> Option<String> {

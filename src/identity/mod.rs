@@ -14,6 +14,7 @@ pub mod signing_keys;
 pub mod slurs;
 mod spent_tokens;
 
+pub(crate) use did_address::is_of_protocol;
 pub use did_documents::{DidDocuments, DidDocumentsSettings};
 pub use did_resolver::{DidResolver, ResolveError, Resolved, ResolvedDid};
 pub use handle_resolver::HandleResolver;

@@ -181,3 +181,59 @@ async fn reports_go_to_whom_the_client_names_and_need_a_receiver() {
     }
     app.api.procedure(REPORT, &report).await.refused(401, "AuthMissing");
 }
+
+#[tokio::test]
+async fn parameters_are_checked_before_the_appview_is_asked() {
+    let appview = AppView::start().await;
+    let app = server(&appview, &[]).await;
+    let alice = app.account("alice").await;
+    let did = alice.did.as_str();
+    let post = format!("at://{did}/app.bsky.feed.post/a");
+    for (name, params, refusal) in [
+        ("actor.getProfile", &[][..], "Missing required key \"actor\""),
+        ("actor.getProfile", &[("actor", "")], "Missing required key \"actor\""),
+        (
+            "actor.getProfile",
+            &[("actor", "no name")],
+            "Invalid AT identifier (got \"no name\")",
+        ),
+        ("actor.getProfiles", &[], "Missing required key \"actors\""),
+        (
+            "actor.getProfiles",
+            &[("actors", did); 26],
+            "array too big (maximum 25, got 26)",
+        ),
+        (
+            "feed.getTimeline",
+            &[("limit", "101")],
+            "integer too big (maximum 100, got 101)",
+        ),
+        (
+            "feed.getAuthorFeed",
+            &[("actor", did), ("limit", "0")],
+            "integer too small (minimum 1, got 0)",
+        ),
+        (
+            "feed.getAuthorFeed",
+            &[("limit", "1")],
+            "Missing required key \"actor\"",
+        ),
+        (
+            "feed.getActorLikes",
+            &[("actor", did), ("limit", "x")],
+            "Expected integer value type (got \"x\")",
+        ),
+        ("feed.getPostThread", &[], "Missing required key \"uri\""),
+        ("feed.getPostThread", &[("uri", "x")], "Invalid at-uri (got \"x\")"),
+        (
+            "feed.getPostThread",
+            &[("uri", &post), ("depth", "1001")],
+            "integer too big (maximum 1000, got 1001)",
+        ),
+    ] {
+        let nsid = format!("app.bsky.{name}");
+        let message = alice.query(&nsid, params).await.refused(400, "InvalidRequest");
+        assert_eq!(message, format!("Invalid {nsid} params: {refusal}"));
+    }
+    assert!(appview.calls().is_empty());
+}

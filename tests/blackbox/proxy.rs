@@ -454,11 +454,14 @@ async fn without_an_appview_nothing_is_passed_on_and_the_operator_knows() {
         "app.bsky.actor.getProfile",
         "tools.ozone.team.listMembers",
     ] {
-        let feed = [(
-            "feed",
-            "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.generator/a",
-        )];
-        let refused = alice.query(nsid, &feed).await.refused(400, "InvalidRequest");
+        let params = [
+            (
+                "feed",
+                "at://did:plc:aaaaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.generator/a",
+            ),
+            ("actor", "alice.test"),
+        ];
+        let refused = alice.query(nsid, &params).await.refused(400, "InvalidRequest");
         assert_eq!(refused, format!("No service configured for {nsid}"));
     }
     assert_eq!(warns(&app), 1);

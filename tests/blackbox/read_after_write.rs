@@ -253,10 +253,10 @@ async fn answers_that_cannot_be_brought_up_to_date_stay_as_they_are() {
         for (nsid, params) in [
             (TIMELINE, vec![]),
             (AUTHOR_FEED, vec![("actor", "alice.test")]),
-            (LIKES, vec![]),
-            (THREAD, vec![]),
-            (PROFILE, vec![]),
-            (PROFILES, vec![]),
+            (LIKES, vec![("actor", "alice.test")]),
+            (THREAD, vec![("uri", "at://alice.test/app.bsky.feed.post/a")]),
+            (PROFILE, vec![("actor", "alice.test")]),
+            (PROFILES, vec![("actors", "alice.test")]),
         ] {
             stage.says(nsid, &body);
             let (answer, _) = stage.ask(nsid, &params).await;
@@ -316,6 +316,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_of_a_service_that_an_account_names_take_no_room_of_others() {
     const LARGE: usize = 9_900_000;
+    let likes = [("actor", "alice.test")];
     let stage = Stage::set().await;
     stage.post("pb", &post("one")).await;
     stage.says(TIMELINE, &json!({"feed": []}));
@@ -335,14 +336,14 @@ async fn answers_of_a_service_that_an_account_names_take_no_room_of_others() {
         .behaves(LIKES, Behaviour::With(behind(&stage), Box::new(large)));
     for _ in 0..2 {
         calls.spawn(Answer::to(
-            stage.app.api.get(LIKES, &[]).bearer_auth(&stage.alice.access),
+            stage.app.api.get(LIKES, &likes).bearer_auth(&stage.alice.access),
         ));
     }
     stage.appview.hanging(2).await;
     let unread = stage
         .app
         .api
-        .get(LIKES, &[])
+        .get(LIKES, &likes)
         .bearer_auth(&stage.alice.access)
         .send()
         .await;
@@ -655,7 +656,6 @@ async fn a_new_post_has_a_thread_before_the_appview_knows_it() {
         stage.uri("gone"),
         stage.uri("pa"),
         format!("at://{OTHER}/{POST}/{}", tid("pb")),
-        "nonsense".to_owned(),
     ] {
         stage
             .alice

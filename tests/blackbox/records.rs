@@ -53,7 +53,7 @@ async fn records_outside_the_data_model_are_refused() {
         r#"{"a":{"$link":"bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi"}}"#,
         r#"{"a":{"$bytes":"?"}}"#, r#"{"a":{"$bytes":"a"}}"#, r#"{"a":{"$bytes":"aGk=="}}"#, r#"{"a":{"$bytes":[1]}}"#,
         r#"{"a":{"$bytes":"aGk","b":1}}"#, r#"{"a":{"$bytes":"a-_k"}}"#,
-        r#"{"a":"\ud800"}"#, r#"{"\udc00":1}"#, r#"{"a":1,"a":2}"#,
+        r#"{"a":1,"a":2}"#,
     ]
     .map(str::to_owned)
     .to_vec();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use atproto_data::AtIdentifier;
+
 use crate::app::App;
 use crate::appview::local::profile::{Detail, update};
 use crate::server::{Access, Auth, Method, XrpcResult};
@@ -15,6 +17,7 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 });
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    call.params.required::<AtIdentifier>("actor")?;
     let account = &call.caller.access()?.account;
     up_to_date(&app, &call.parts, account, NSID, async |behind| {
         if let Some(profile) = &behind.local.profile {

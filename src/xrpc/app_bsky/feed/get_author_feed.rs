@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use atproto_data::Did;
+use atproto_data::{AtIdentifier, Did};
 use serde_json::Value;
 
-use crate::account::Account;
+use super::PAGE;
 use crate::app::App;
 use crate::appview::local::feed;
 use crate::server::{Access, Auth, Method, XrpcResult};
@@ -19,11 +19,13 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 });
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
-    let actor = call.params.optional_str("actor")?;
+    let actor: AtIdentifier = call.params.required("actor")?;
+    call.params.optional_integer("limit", PAGE)?;
+    call.params.optional_flag("includePins")?;
     let filter = call.params.optional_str("filter")?.unwrap_or_default();
     let account = &call.caller.access()?.account;
     up_to_date(&app, &call.parts, account, NSID, async |behind| {
-        if !actor.is_some_and(|actor| is_own(actor, account)) {
+        if !account.is_named(&actor) {
             return Ok(());
         }
         if let Some(profile) = &behind.local.profile {
@@ -38,10 +40,6 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         Ok(())
     })
     .await
-}
-
-fn is_own(actor: &str, account: &Account) -> bool {
-    actor == account.did.as_str() || actor.eq_ignore_ascii_case(account.handle.as_str())
 }
 
 /// Whether a post passes a feed's filter, as the AppView would see it.

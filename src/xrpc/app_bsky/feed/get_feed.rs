@@ -5,6 +5,7 @@ use std::sync::Arc;
 use atproto_data::{AtUri, Did};
 use axum::http::{HeaderMap, Method as Verb};
 
+use super::PAGE;
 use crate::app::App;
 use crate::appview::{Encoding, Outgoing, Service, passed_on};
 use crate::server::{Access, Auth, Method, XrpcError, XrpcResult};
@@ -25,6 +26,7 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let did = &call.caller.access()?.account.did;
     let feed: AtUri = call.params.required("feed")?;
+    call.params.optional_integer("limit", PAGE)?;
     let service = app.appview.service(did, call.headers(), NSID).await?;
     let generator = generator(&app, &call.parts.headers, did, &service, &feed).await?;
     let token = token(&app, did, generator.as_str(), &method(SKELETON)?).await?;

@@ -1,9 +1,10 @@
 //! `app.bsky.feed.getPostThread`: a thread from the AppView, with the account's own newest replies; also of a post that the AppView does
 //! not know yet.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use atproto_data::{AtIdentifier, AtUri};
+use atproto_data::AtUri;
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -15,17 +16,23 @@ use crate::xrpc::app_bsky::read_after_write::{Asked, Behind, ask, behind_error};
 
 const NSID: &str = "app.bsky.feed.getPostThread";
 
+/// How far a thread may be shown, upwards and downwards.
+const DEPTH: RangeInclusive<i64> = 0..=1_000;
+
 pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::STANDARD), |app, call| {
     Box::pin(handle(app, call))
 });
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    let uri: AtUri = call.params.required("uri")?;
+    call.params.optional_integer("depth", DEPTH)?;
+    call.params.optional_integer("parentHeight", DEPTH)?;
     let account = &call.caller.access()?.account;
     let mut behind = match ask(&app, &call.parts, account, NSID).await {
         Ok(Asked::Current(answer)) => return Ok(answer),
         Ok(Asked::Behind(behind)) => *behind,
         Err(error) => {
-            let Some(uri) = own_uri(&error, &call.params, account) else {
+            let Some(uri) = own_uri(&error, &uri, account) else {
                 return Err(error);
             };
             let behind = behind_error(&app, &call.parts, account, &error).await;
@@ -40,14 +47,14 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 }
 
 /// The post asked for, if it is one of the account's own and the AppView says that there is none.
-fn own_uri(error: &XrpcError, params: &Params, account: &Account) -> Option<String> {
-    let uri: AtUri = params.required("uri").ok().filter(|_| error.error == "NotFound")?;
-    let is_own = match uri.authority() {
-        AtIdentifier::Did(did) => *did == account.did,
-        AtIdentifier::Handle(handle) => *handle == account.handle,
-    };
+fn own_uri(error: &XrpcError, uri: &AtUri, account: &Account) -> Option<String> {
+    if error.error != "NotFound" {
+        return None;
+    }
     let (collection, rkey) = (uri.collection()?, uri.rkey()?);
-    is_own.then(|| format!("at://{}/{collection}/{rkey}", account.did))
+    account
+        .is_named(uri.authority())
+        .then(|| format!("at://{}/{collection}/{rkey}", account.did))
 }
 
 /// The thread of a post that the AppView does not know; none if we do not know it as new either.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::PAGE;
 use crate::app::App;
 use crate::appview::local::feed;
 use crate::server::{Access, Auth, Method, XrpcResult};
@@ -15,6 +16,7 @@ pub(crate) const METHOD: Method<App> = Method::query(NSID, Auth::Access(Access::
 });
 
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
+    call.params.optional_integer("limit", PAGE)?;
     let account = &call.caller.access()?.account;
     up_to_date(&app, &call.parts, account, NSID, async |behind| {
         if is_first_page(&call.params)? {

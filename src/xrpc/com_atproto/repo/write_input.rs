@@ -55,11 +55,7 @@ impl From<CommitInfo> for CommitOutput {
 pub(super) async fn own_repo(app: &App, caller: &Caller, input: &Input) -> Result<RepoRef, XrpcError> {
     let named: AtIdentifier = input.required("repo")?;
     let own = &caller.access()?.account;
-    let is_own = match &named {
-        AtIdentifier::Did(did) => *did == own.did,
-        AtIdentifier::Handle(handle) => *handle == own.handle,
-    };
-    if is_own {
+    if own.is_named(&named) {
         return Ok(RepoRef {
             account_id: own.account_id,
             repo_id: own.repo_id,

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::account::Access as CallerAccess;
 use crate::app::App;
+use crate::identity::is_of_protocol;
 use crate::identity::service_auth::{is_privileged, is_protected};
 use crate::server::{Access, Auth, Method, XrpcError, XrpcResult, respond};
 use crate::session_scope::SessionScope;
@@ -63,9 +64,7 @@ fn is_service(aud: &str) -> bool {
     let is_name = |name: &str| {
         (1..=MAX_SERVICE_NAME).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
     };
-    let is_did = did
-        .parse::<Did>()
-        .is_ok_and(|did| matches!(did.method(), "plc" | "web"));
+    let is_did = did.parse::<Did>().is_ok_and(|did| is_of_protocol(&did));
     is_did && name.is_none_or(is_name)
 }
 
@@ -103,6 +102,8 @@ mod tests {
             ("did:web:api.example.com", true),
             ("did:web:localhost%3A2584", true),
             ("did:plc:ewvi7nxzyoun6zhxrhs64oiz#bsky_appview", true),
+            ("did:plc:ewvi7nxzyoun6zhxrhs64oi", false),
+            ("did:web:api.example.com:path", false),
             ("notadid", false),
             ("", false),
             ("did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme", false),

@@ -20,7 +20,7 @@ use super::params::Params;
 use super::{body, routes};
 
 /// Where methods live.
-const PREFIX: &str = "/xrpc/";
+pub(super) const XRPC: &str = "/xrpc/";
 /// What calls of methods that are not ours are counted as.
 const PROXIED: &str = "proxied";
 
@@ -42,7 +42,7 @@ pub(super) async fn dispatch<S: Application>(
     State(dispatcher): State<Arc<Dispatcher<S>>>,
     request: Request,
 ) -> Response {
-    let Some(path) = request.uri().path().strip_prefix(PREFIX) else {
+    let Some(path) = request.uri().path().strip_prefix(XRPC) else {
         return routes::not_found();
     };
     let Some(nsid) = method_name(path).map(str::to_owned) else {

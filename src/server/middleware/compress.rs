@@ -1,20 +1,31 @@
 //! Compression of answers for clients that ask for it.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use futures_util::FutureExt as _;
+use tower::{ServiceExt as _, service_fn};
 use tower_http::CompressionLevel;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{And, Predicate, SizeAbove};
+use tower_http::compression::Compression;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 
 /// Smaller answers are not worth it, in bytes.
 const WORTH_IT: u64 = 1024;
 
 /// Compresses text, JSON and CARs.
-pub(in crate::server) fn layer() -> CompressionLayer<And<SizeAbove, Compressible>> {
-    let worth_it = SizeAbove::new(WORTH_IT).and(Compressible);
-    CompressionLayer::new()
+pub(in crate::server) async fn compress<F: Future<Output = Response>>(
+    request: Request,
+    rest: impl Fn(Request) -> F,
+) -> Response {
+    let rest = service_fn(|request| rest(request).map(Ok::<_, Infallible>));
+    let compressing = Compression::new(rest)
         .quality(CompressionLevel::Fastest)
-        .compress_when(worth_it)
+        .compress_when(SizeAbove::new(WORTH_IT).and(Compressible));
+    let Ok(response) = compressing.oneshot(request).await;
+    response.map(Body::new)
 }
 
 /// Says in one `Vary` header that answers depend on `Accept-Encoding`, besides what they depend on already. Attachments do not.

@@ -2,7 +2,6 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 const ANY_ORIGIN: HeaderValue = HeaderValue::from_static("*");
@@ -16,11 +15,14 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 );
 
 /// Answers preflights (204, the requested headers allowed) and opens all answers to every origin.
-pub(in crate::server) async fn open(request: Request, next: Next) -> Response {
+pub(in crate::server) async fn open<F: Future<Output = Response>>(
+    request: Request,
+    rest: impl FnOnce(Request) -> F,
+) -> Response {
     if request.method() == Method::OPTIONS {
         return preflight(request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS));
     }
-    let mut response = next.run(request).await;
+    let mut response = rest(request).await;
     let headers = response.headers_mut();
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY_ORIGIN);
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);

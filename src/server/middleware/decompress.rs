@@ -4,8 +4,6 @@ use async_compression::tokio::bufread::{GzipDecoder, ZlibDecoder};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use futures_util::TryStreamExt as _;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -14,13 +12,13 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// Undoes gzip and deflate, and removes the header that says so; limits then hold for what comes out. Other encodings pass as they are,
 /// for the methods to refuse.
-pub(in crate::server) async fn undo(mut request: Request, next: Next) -> Response {
+pub(in crate::server) fn undo(mut request: Request) -> Request {
     if let Some(encoding) = Encoding::of(request.headers()) {
         request.headers_mut().remove(header::CONTENT_ENCODING);
         request.headers_mut().remove(header::CONTENT_LENGTH);
         request = request.map(|body| encoding.undo(body));
     }
-    next.run(request).await
+    request
 }
 
 /// The encodings that are undone ([RFC 9110 §8.4.1](https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1)).

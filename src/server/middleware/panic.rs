@@ -1,10 +1,19 @@
 //! A handler that panics is answered with 500; the server lives on.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 
 use axum::response::{IntoResponse, Response};
 
+use futures_util::FutureExt as _;
+
 use crate::server::error::XrpcError;
+
+/// Answers for what panics.
+pub(in crate::server) async fn isolate(rest: impl Future<Output = Response>) -> Response {
+    // What it was doing is dropped: nobody sees it half done.
+    AssertUnwindSafe(rest).catch_unwind().await.unwrap_or_else(answer)
+}
 
 /// Logs the panic and answers 500 `InternalServerError`.
 #[expect(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::backfill::Backfill;
 use super::live::Live;
 use super::{LogState, StartError, Subscriber, prune};
+use crate::clock::fake::FakeClock;
 use crate::store::StoreError;
 use crate::store::testing::TestStore;
 
@@ -48,7 +49,7 @@ async fn a_cursor_is_in_the_future_only_if_nothing_like_it_was_sent() {
     let start = |cursor, seq_high, now| {
         let live = Arc::new(Live::new(seq_high, 10));
         Subscriber::start(
-            Backfill::new(test.store.clone()),
+            Backfill::new(test.store.clone(), Arc::new(FakeClock::new())),
             live,
             Some(cursor),
             state(seq_high),

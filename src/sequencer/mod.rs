@@ -94,7 +94,7 @@ impl SequencerStart {
     /// The sequencer over the store that was started with `sequence`.
     pub fn finish(self, store: Store) -> Sequencer {
         Sequencer {
-            backfill: Backfill::new(store.clone()),
+            backfill: Backfill::new(store.clone(), Arc::clone(&self.clock)),
             store,
             live: self.live,
             clock: self.clock,

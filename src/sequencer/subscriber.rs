@@ -29,7 +29,7 @@ pub enum StartError {
 pub enum Delivery {
     /// Events in seq order, at least one.
     Events(Vec<SequencedEvent>),
-    /// It fell out of the shared buffer while live and has to connect again.
+    /// It fell out of the shared buffer while live, and has to connect again.
     TooSlow,
 }
 
@@ -80,6 +80,12 @@ impl Subscriber {
     /// Whether events between the cursor and the start of the log were pruned (`OutdatedCursor`).
     pub fn is_outdated(&self) -> bool {
         self.outdated
+    }
+
+    /// Ends when it is too slow while it is busy with something else than [`Subscriber::next`]: others wait for the room that its old events
+    /// take, which it leaves then.
+    pub async fn outstayed(&mut self) {
+        self.backfill.outstayed(&mut self.place).await;
     }
 
     /// Waits for the next events; those before have been sent. Cancel safe: an event is lost only if its delivery was received.

@@ -15,7 +15,7 @@ async fn readers_are_told_that_the_server_goes_and_those_that_do_not_read_do_not
     let mut app = TestApp::start().await;
     let alice = app.account("alice").await;
     let mut idle = app.firehose(None).await;
-    let _sleeper = Firehose::connect_with_small_buffer(&app.api.address()).await;
+    let _sleeper = Firehose::connect_with_small_buffer(&app.api.address(), None).await;
     for number in 0..RECORDS {
         let record = json!({"text": "x".repeat(TEXT_BYTES), "number": number});
         alice.put("com.example.note", "large", &record).await;

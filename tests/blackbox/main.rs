@@ -74,6 +74,7 @@ mod relays;
 mod second_factor;
 mod service_auth;
 mod sessions;
+mod slow_readers;
 mod stalled;
 mod subscription;
 mod sync;

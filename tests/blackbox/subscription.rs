@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::firehose::StreamVerifier;
 use crate::harness::{Dice, Writer, seq};
-use crate::{Account, Firehose, TestApp, metrics};
+use crate::{Account, Firehose, TestApp};
 
 const NOTE: &str = "com.example.note";
 
@@ -212,52 +212,6 @@ async fn a_pruned_log_says_so_and_goes_on() {
         while !matches!(app.firehose(Some(last)).await.frame().await, Frame::Info { .. }) {}
         last = next;
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_does_not_read_holds_nobody_up() {
-    let app = TestApp::start_with(&[("PDS_MAX_SUBSCRIPTION_BUFFER", "10"), ("PDS_METRICS_PORT", "0")]).await;
-    let alice = app.account("alice").await;
-    let mut lag = 0.0_f64;
-    let mut sleepers = Vec::new();
-    for _ in 0..10 {
-        sleepers.push(Firehose::connect_with_small_buffer(&app.api.address()).await);
-    }
-    let mut reader = app.firehose(None).await;
-    // More than all buffers between the server and a reader hold.
-    let text = "x".repeat(900_000);
-    for number in 0..30 {
-        let written = alice.put(NOTE, "large", &json!({"text": text, "number": number})).await;
-        let Frame::Commit(commit) = reader.frame().await else {
-            panic!("a commit comes next")
-        };
-        assert_eq!(written["commit"]["cid"], commit.commit.to_string());
-        let behind = metrics::series(&app, "pds_firehose_subscriber_lag_events").await;
-        lag = lag.max(behind.unwrap());
-    }
-    assert!((1.0..=11.0).contains(&lag), "{lag} events behind");
-    for mut sleeper in sleepers {
-        let mut last = 0;
-        let error = loop {
-            match sleeper.frame().await {
-                Frame::Error { error, .. } => break error,
-                frame => {
-                    assert!(seq(&frame) > last);
-                    last = seq(&frame);
-                }
-            }
-        };
-        assert_eq!(error, "ConsumerTooSlow");
-        assert_eq!(sleeper.next().await, None);
-        // Where it was, it can go on.
-        assert!(seq(&app.firehose(Some(last)).await.frame().await) > last);
-    }
-    metrics::becomes(
-        &app,
-        "pds_firehose_disconnects_total{reason=\"consumer_too_slow\"}",
-        10.0,
-    )
-    .await;
 }
 
 #[tokio::test]

@@ -29,12 +29,13 @@ impl Firehose {
         }
     }
 
-    /// Subscribes to what comes from now on, over a connection that takes little at a time.
-    pub(crate) async fn connect_with_small_buffer(address: &str) -> Firehose {
+    /// Subscribes over a connection that takes little at a time.
+    pub(crate) async fn connect_with_small_buffer(address: &str, cursor: Option<i64>) -> Firehose {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4_096).unwrap();
         let stream = MaybeTlsStream::Plain(socket.connect(address.parse().unwrap()).await.unwrap());
-        let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos");
+        let cursor = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
+        let url = format!("ws://{address}/xrpc/com.atproto.sync.subscribeRepos{cursor}");
         Firehose {
             socket: client_async(url, stream).await.unwrap().0,
             early: None,

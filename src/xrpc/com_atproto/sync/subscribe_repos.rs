@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::observe::metrics;
 use crate::sequencer::{Delivery, StartError, Subscriber};
 use crate::server::{Method, XrpcError, XrpcResult};
+use crate::store::{SequencedEvent, StoreError};
 use crate::xrpc::Call;
 
 pub(crate) const METHOD: Method<App> = Method::subscription("com.atproto.sync.subscribeRepos", |app, call| {
@@ -103,6 +104,32 @@ async fn subscribe(app: &App, socket: WebSocket, cursor: Option<i64>) -> Result<
     .await
 }
 
+/// Why nothing more is sent.
+enum End {
+    Gone,
+    TooSlow,
+    Unreadable(StoreError),
+    Stopping,
+}
+
+impl End {
+    /// As it is counted.
+    fn reason(&self) -> &'static str {
+        match self {
+            End::Gone => "closed",
+            End::TooSlow => "consumer_too_slow",
+            End::Unreadable(_) => "error",
+            End::Stopping => "shutdown",
+        }
+    }
+}
+
+impl From<Gone> for End {
+    fn from(Gone: Gone) -> End {
+        End::Gone
+    }
+}
+
 struct Connection {
     line: Line,
     subscriber: Subscriber,
@@ -122,42 +149,67 @@ impl Drop for Ending {
 
 impl Connection {
     async fn run(mut self) -> Result<(), Gone> {
-        let mut ping = tokio::time::interval(PING_INTERVAL);
-        loop {
-            tokio::select! {
-                delivery = self.subscriber.next() => match delivery {
-                    Ok(Delivery::Events(events)) => {
-                        self.listen()?;
-                        for event in events {
-                            in_time(&self.line.stop, self.line.socket.feed(Message::Binary(event.frame))).await?;
-                        }
-                        in_time(&self.line.stop, self.line.socket.flush()).await?;
-                    }
-                    Ok(Delivery::TooSlow) => {
-                        self.ending.0 = "consumer_too_slow";
-                        return self.line.refuse("ConsumerTooSlow", "Stream consumer too slow").await;
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the event log cannot be read");
-                        self.ending.0 = "error";
-                        return self.line.refuse("InternalServerError", "Internal Server Error").await;
-                    }
-                },
-                incoming = self.line.socket.recv() => self.received(incoming.as_ref())?,
-                _ = ping.tick() => {
-                    self.listen()?;
-                    if self.unanswered.is_some_and(|since| since.elapsed() > PONG_TIMEOUT) {
-                        return Err(Gone);
-                    }
-                    self.line.send(Message::Ping(axum::body::Bytes::new())).await?;
-                    self.unanswered.get_or_insert_with(Instant::now);
-                }
-                () = self.line.stop.cancelled() => {
-                    self.ending.0 = "shutdown";
-                    return self.line.close(CLOSE_GOING_AWAY, "server restarts", LEAVE_TIMEOUT).await;
-                }
+        let end = self.serve().await;
+        self.ending.0 = end.reason();
+        // Counted now: a subscriber that does not read may take long to be told.
+        drop(self.ending);
+        match end {
+            End::Gone => Err(Gone),
+            End::TooSlow => self.line.refuse("ConsumerTooSlow", "Stream consumer too slow").await,
+            End::Unreadable(error) => {
+                tracing::error!(%error, "the event log cannot be read");
+                self.line.refuse("InternalServerError", "Internal Server Error").await
+            }
+            End::Stopping => {
+                self.line
+                    .close(CLOSE_GOING_AWAY, "server restarts", LEAVE_TIMEOUT)
+                    .await
             }
         }
+    }
+
+    /// Sends what comes until the subscription has to end.
+    async fn serve(&mut self) -> End {
+        let mut ping = tokio::time::interval(PING_INTERVAL);
+        loop {
+            let sent = tokio::select! {
+                delivery = self.subscriber.next() => self.deliver(delivery).await,
+                incoming = self.line.socket.recv() => self.received(incoming.as_ref()).map_err(End::from),
+                _ = ping.tick() => self.ping().await,
+                () = self.line.stop.cancelled() => Err(End::Stopping),
+            };
+            if let Err(end) = sent {
+                return end;
+            }
+        }
+    }
+
+    async fn deliver(&mut self, delivery: Result<Delivery, StoreError>) -> Result<(), End> {
+        let events = match delivery {
+            Ok(Delivery::Events(events)) => events,
+            Ok(Delivery::TooSlow) => return Err(End::TooSlow),
+            Err(error) => return Err(End::Unreadable(error)),
+        };
+        self.listen()?;
+        tokio::select! {
+            biased;
+            sent = self.line.send_events(events) => Ok(sent?),
+            () = self.subscriber.outstayed() => Err(End::TooSlow),
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), End> {
+        self.listen()?;
+        if self.unanswered.is_some_and(|since| since.elapsed() > PONG_TIMEOUT) {
+            return Err(End::Gone);
+        }
+        tokio::select! {
+            biased;
+            sent = self.line.send(Message::Ping(axum::body::Bytes::new())) => sent?,
+            () = self.subscriber.outstayed() => return Err(End::TooSlow),
+        }
+        self.unanswered.get_or_insert_with(Instant::now);
+        Ok(())
     }
 
     fn received(&mut self, incoming: Option<&Result<Message, axum::Error>>) -> Result<(), Gone> {
@@ -186,6 +238,13 @@ struct Line {
 }
 
 impl Line {
+    async fn send_events(&mut self, events: Vec<SequencedEvent>) -> Result<(), Gone> {
+        for event in events {
+            in_time(&self.stop, self.socket.feed(Message::Binary(event.frame))).await?;
+        }
+        in_time(&self.stop, self.socket.flush()).await
+    }
+
     async fn send(&mut self, message: Message) -> Result<(), Gone> {
         in_time(&self.stop, self.socket.send(message)).await
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::account::{Account, Deletion, Remains};
 use crate::app::App;
+use crate::repo::RepoError;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -24,11 +25,14 @@ pub(super) async fn delete_due(app: Arc<App>) -> Result<(), Failure> {
 pub(crate) async fn delete(app: &Arc<App>, account: &Account, deletion: Deletion) -> Result<bool, Failure> {
     let (accounts, account_id) = (app.accounts.clone(), account.account_id);
     // No write may be under way: the deletion is the account's last event.
-    let deleted = app.repos.exclusively(
-        account.repo_id,
-        async move { accounts.delete(account_id, deletion).await },
-    );
-    let deleted = deleted.await??;
+    let deleted = app.repos.exclusively(account.account_id, async move {
+        accounts.delete(account_id, deletion).await
+    });
+    let deleted = match deleted.await {
+        // Somebody else was first.
+        Err(RepoError::NotFound) => false,
+        deleted => deleted??,
+    };
     if deleted {
         app.repos.forget_signing_key(&account.did).await;
         app.accounts.forget_did_document(&account.did).await;

@@ -40,7 +40,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::identity::signing_keys::SigningKeys;
-use crate::locks::Locks;
+use crate::locks::{LockGuard, Locks};
 use crate::observe::metrics;
 use crate::store::Store;
 
@@ -164,28 +164,35 @@ impl Repos {
         }
     }
 
-    /// Runs a change of an account's status or head that does not go through the write path: under the repo's lock, to its end even if
-    /// the caller goes away, and with nothing of the repo cached afterwards.
+    /// Runs a change of an account's status or head that does not go through the write path: under the lock of the repo that the account
+    /// has, to its end even if the caller goes away, and with nothing of the repo cached afterwards.
     ///
     /// # Errors
-    /// [`RepoError::NotFound`] if an import gave the account another repo meanwhile: nothing was done then. [`RepoError::Aborted`] if the
-    /// work panicked.
-    pub async fn exclusively<T, F>(&self, repo_id: i64, work: F) -> Result<T, RepoError>
+    /// [`RepoError::NotFound`] if the account is gone: nothing was done then. [`RepoError::Aborted`] if the work panicked.
+    pub async fn exclusively<T, F>(&self, account_id: i64, work: F) -> Result<T, RepoError>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let repos = self.clone();
         let task = tokio::spawn(async move {
-            let _lock = repos.0.locks.lock(repo_id).await;
-            if !repos.is_attached(repo_id).await? {
-                return Err(RepoError::NotFound);
-            }
+            let (repo_id, _lock) = repos.lock_attached(account_id).await?;
             // Also if the work panics.
             let _forget = Forget(&repos, repo_id);
             Ok(work.await)
         });
         task.await.map_err(|_| RepoError::Aborted)?
+    }
+
+    /// Locks the repo that an account has: imports may give it another one while this waits.
+    async fn lock_attached(&self, account_id: i64) -> Result<(i64, LockGuard<i64>), RepoError> {
+        loop {
+            let repo_id = self.attached_to(account_id).await?.ok_or(RepoError::NotFound)?;
+            let lock = self.0.locks.lock(repo_id).await;
+            if self.attached_to(account_id).await? == Some(repo_id) {
+                return Ok((repo_id, lock));
+            }
+        }
     }
 
     /// Where unnamed temporary files are made.

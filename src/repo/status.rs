@@ -66,15 +66,6 @@ impl Repos {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Whether an account refers to a repo.
-    pub(super) async fn is_attached(&self, repo_id: i64) -> Result<bool, RepoError> {
-        let row = sqlx::query("SELECT account_id FROM account WHERE repo_id = $1")
-            .bind(repo_id)
-            .fetch_optional(&mut *self.0.store.read().await?)
-            .await?;
-        Ok(row.is_some())
-    }
-
     /// All repos behind a place in the listing, oldest account first, whatever their status.
     ///
     /// # Errors

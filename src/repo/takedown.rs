@@ -17,13 +17,13 @@ pub struct ModeratedRecord {
 }
 
 impl Repos {
-    /// Takes a record down under a reference, or with `None` lets it up again. Says whether there is such a record.
+    /// Takes a record of an account down under a reference, or with `None` lets it up again. Says whether there is such a record.
     ///
     /// # Errors
     /// If the database fails.
     pub async fn set_record_takedown(
         &self,
-        repo_id: i64,
+        account_id: i64,
         collection: &Nsid,
         rkey: &RecordKey,
         reference: Option<String>,
@@ -31,9 +31,12 @@ impl Repos {
         let path = format!("{collection}/{rkey}");
         let done = self.0.store.change(move |tx| {
             Box::pin(async move {
-                let updated = sqlx::query("UPDATE record SET takedown_ref = $1 WHERE repo_id = $2 AND path = $3")
+                // Of the repo that the account has now: an import may have given it another one.
+                let sql = "UPDATE record SET takedown_ref = $1 \
+                     WHERE repo_id = (SELECT repo_id FROM account WHERE account_id = $2) AND path = $3";
+                let updated = sqlx::query(sql)
                     .bind(reference)
-                    .bind(repo_id)
+                    .bind(account_id)
                     .bind(path)
                     .execute(tx.connection())
                     .await?;

@@ -16,6 +16,8 @@ mod switch;
 mod tests;
 #[cfg(test)]
 mod tree_tests;
+#[cfg(test)]
+mod waiting_tests;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};

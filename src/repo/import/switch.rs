@@ -29,8 +29,6 @@ struct Switch {
     data: Cid,
     imported_rev: Tid,
     key: Arc<SigningKey>,
-    /// Paths of the old repo that a moderator took down, and under which reference.
-    taken_down: Vec<(String, String)>,
 }
 
 /// The account's repo before.
@@ -51,6 +49,12 @@ impl Repos {
         new: i64,
         car: &ImportedCar,
     ) -> Result<(), ImportError> {
+        self.keep_uploads(repo, new).await?;
+        let _lock = self.0.locks.lock(repo.repo_id).await;
+        // From here on the account neither goes nor gets another key.
+        if self.attached_to(repo.account_id).await? != Some(repo.repo_id) {
+            return Err(ImportError::HeadMoved);
+        }
         let switch = Switch {
             repos: self.clone(),
             repo: repo.clone(),
@@ -59,10 +63,7 @@ impl Repos {
             data: car.commit.data,
             imported_rev: car.commit.rev,
             key: self.signing_key(&repo.did).await?,
-            taken_down: self.taken_down(repo.repo_id).await?,
         };
-        self.keep_uploads(repo, new).await?;
-        let _lock = self.0.locks.lock(repo.repo_id).await;
         let done = self
             .0
             .store
@@ -84,21 +85,13 @@ impl Repos {
             }
         }
     }
-
-    async fn taken_down(&self, repo_id: i64) -> Result<Vec<(String, String)>, ImportError> {
-        let rows = sqlx::query("SELECT path, takedown_ref FROM record WHERE repo_id = $1 AND takedown_ref IS NOT NULL")
-            .bind(repo_id)
-            .fetch_all(&mut *self.0.store.read().await?)
-            .await?;
-        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
-    }
 }
 
 impl Switch {
     async fn run(self, tx: &mut Tx<'_>) -> Result<(), ImportError> {
         let old = self.old(tx).await?.ok_or(ImportError::HeadMoved)?;
         self.attach(tx, &old).await?;
-        for (path, reference) in &self.taken_down {
+        for (path, reference) in self.taken_down(tx).await? {
             sqlx::query("UPDATE record SET takedown_ref = $1 WHERE repo_id = $2 AND path = $3")
                 .bind(reference)
                 .bind(self.new)
@@ -131,6 +124,15 @@ impl Switch {
             last_event: row.try_get(3)?,
             active: deactivated_at.is_none() && takedown_ref.is_none(),
         }))
+    }
+
+    /// Paths of the old repo that a moderator took down, and under which reference.
+    async fn taken_down(&self, tx: &mut Tx<'_>) -> Result<Vec<(String, String)>, StoreError> {
+        let rows = sqlx::query("SELECT path, takedown_ref FROM record WHERE repo_id = $1 AND takedown_ref IS NOT NULL")
+            .bind(self.repo.repo_id)
+            .fetch_all(tx.connection())
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
     async fn attach(&self, tx: &mut Tx<'_>, old: &Old) -> Result<(), StoreError> {

@@ -112,7 +112,7 @@ async fn now(test: &TestRepos, account: &RepoRef) -> RepoRef {
     }
 }
 
-async fn execute(test: &TestRepos, sql: &'static str) {
+pub(super) async fn execute(test: &TestRepos, sql: &'static str) {
     let done = test.test.store.change(move |tx| {
         Box::pin(async move {
             sqlx::query(sql).execute(tx.connection()).await?;
@@ -123,7 +123,7 @@ async fn execute(test: &TestRepos, sql: &'static str) {
 }
 
 /// Waits until nothing is left of the repos that imports replaced.
-async fn removed(test: &TestRepos) {
+pub(super) async fn removed(test: &TestRepos) {
     while test.test.integer("SELECT count(*) FROM detached_repo").await > 0 {
         tokio::task::yield_now().await;
     }
@@ -416,6 +416,18 @@ async fn what_a_moderator_took_down_stays_down() {
     execute(&test, "UPDATE record SET takedown_ref = 'because'").await;
     import(&test, &before, &repo('a', 5).car()).await.unwrap();
     removed(&test).await;
+    // A moderator who looked at the record before the import takes down what is there now.
+    let (collection, rkey) = ("com.example.b".parse().unwrap(), "1".parse().unwrap());
+    let down = test
+        .repos
+        .set_record_takedown(before.account_id, &collection, &rkey, Some("later".to_owned()));
+    assert!(down.await.unwrap());
+    assert_eq!(
+        test.test
+            .integer("SELECT count(*) FROM record WHERE takedown_ref = 'later'")
+            .await,
+        1
+    );
     let taken_down = "SELECT count(*) FROM record WHERE takedown_ref = 'because' AND path = 'com.example.a/0'";
     assert_eq!(test.test.integer(taken_down).await, 1);
     assert_eq!(test.test.integer("SELECT count(*) FROM record").await, 5);

@@ -23,9 +23,9 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = app.accounts.find_did(&did).await;
     let account = account.map_err(|error| XrpcError::internal(&error))?;
     let account = account.ok_or_else(|| XrpcError::invalid_request(format!("Account does not exist: {did}")))?;
-    let (repos, accounts, repo_id) = (app.repos.clone(), app.accounts.clone(), account.repo_id);
+    let (repos, accounts, account_id) = (app.repos.clone(), app.accounts.clone(), account.account_id);
     // No write may be signed with the old key once the DID names the new one.
-    let changed = app.repos.exclusively(repo_id, async move {
+    let changed = app.repos.exclusively(account_id, async move {
         let changed = accounts.change_signing_key(&account, &public_key).await;
         repos.forget_signing_key(&account.did).await;
         changed

@@ -81,16 +81,17 @@ async fn update_account(
     let (accounts, account_id) = (app.accounts.clone(), account.account_id);
     if takedown.is_none() && deactivated.is_none() {
         // Nothing changes: a repair of what a relay thinks of the account.
-        let told = app
-            .repos
-            .exclusively(account.repo_id, async move { accounts.repeat_status(account_id).await });
+        let told = app.repos.exclusively(
+            account.account_id,
+            async move { accounts.repeat_status(account_id).await },
+        );
         return told
             .await
             .map_err(read_error)?
             .map_err(|error| XrpcError::internal(&error));
     }
     if let Some(takedown) = takedown {
-        let done = app.repos.exclusively(account.repo_id, async move {
+        let done = app.repos.exclusively(account.account_id, async move {
             accounts.set_takedown(account_id, takedown).await
         });
         done.await
@@ -114,10 +115,9 @@ async fn find_account(app: &App, did: &Did) -> Result<Account, XrpcError> {
 
 async fn deactivate(app: &App, account: &Account) -> Result<(), XrpcError> {
     let (accounts, account_id) = (app.accounts.clone(), account.account_id);
-    let done = app.repos.exclusively(
-        account.repo_id,
-        async move { accounts.deactivate(account_id, None).await },
-    );
+    let done = app.repos.exclusively(account.account_id, async move {
+        accounts.deactivate(account_id, None).await
+    });
     done.await
         .map_err(read_error)?
         .map_err(|error| XrpcError::internal(&error))
@@ -128,7 +128,7 @@ async fn activate(app: &App, account: &Account) -> Result<(), XrpcError> {
     let accounts = app.accounts.clone();
     let done = app
         .repos
-        .exclusively(account.repo_id, async move { accounts.activate(activation).await });
+        .exclusively(account.account_id, async move { accounts.activate(activation).await });
     done.await.map_err(read_error)?.map_err(activation_error)
 }
 
@@ -138,7 +138,7 @@ async fn update_record(app: &App, uri: &AtUri, takedown: Option<Takedown>) -> Re
     let reference = app.accounts.takedown_reference(takedown);
     let found = app
         .repos
-        .set_record_takedown(account.repo_id, collection, rkey, reference)
+        .set_record_takedown(account.account_id, collection, rkey, reference)
         .await
         .map_err(read_error)?;
     if found { Ok(()) } else { Err(not_found()) }

@@ -21,7 +21,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let accounts = app.accounts.clone();
     let done = app
         .repos
-        .exclusively(account.repo_id, async move { accounts.activate(activation).await });
+        .exclusively(account.account_id, async move { accounts.activate(activation).await });
     done.await.map_err(read_error)?.map_err(activation_error)?;
     Ok(respond::empty())
 }

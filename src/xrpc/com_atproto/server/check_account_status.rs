@@ -33,6 +33,11 @@ struct Output {
 async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let account = &call.caller.access()?.account;
     let repo = app.repos.snapshot(account.repo_id).await.map_err(read_error)?;
+    let repo_blocks = app
+        .repos
+        .count_blocks(account.repo_id, &repo)
+        .await
+        .map_err(read_error)?;
     let valid_did = app
         .accounts
         .is_did_valid(account)
@@ -45,7 +50,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
         valid_did,
         repo_commit: repo.commit_cid.to_string(),
         repo_rev: repo.rev.to_string(),
-        repo_blocks: 1 + repo.tree.node_count() + repo.tree.len(),
+        repo_blocks,
         indexed_records: repo.tree.len(),
         private_state_values: 0,
         expected_blobs: blobs.expected,

@@ -29,7 +29,7 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
     let delete_after = delete_after.as_ref().map(datetime_micros);
     let (accounts, account_id) = (app.accounts.clone(), account.account_id);
     // No write may be under way, or it would be told to the network after the account went.
-    let done = app.repos.exclusively(account.repo_id, async move {
+    let done = app.repos.exclusively(account.account_id, async move {
         accounts.deactivate(account_id, delete_after).await
     });
     done.await

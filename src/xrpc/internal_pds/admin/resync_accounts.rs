@@ -43,13 +43,12 @@ async fn handle(app: Arc<App>, call: Call) -> XrpcResult {
 }
 
 async fn resync(app: &App, account: Account) -> Result<(), Failure> {
-    let accounts = app.accounts.clone();
-    let repo_id = account.repo_id;
+    let (accounts, account_id) = (app.accounts.clone(), account.account_id);
     let done = app
         .repos
-        .exclusively(repo_id, async move { accounts.resync(&account).await });
+        .exclusively(account_id, async move { accounts.resync(&account).await });
     match done.await {
-        // An import tells of its repo itself.
+        // It was deleted meanwhile.
         Err(RepoError::NotFound) => Ok(()),
         done => Ok(done??),
     }

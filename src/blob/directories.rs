@@ -75,5 +75,25 @@ fn remove_unfinished(directory: &Path) -> io::Result<()> {
 }
 
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    // The parent of a name without a `/` has none.
+    let directory = if directory.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        directory
+    };
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_directory_may_be_named_from_where_the_server_runs() {
+        sync_directory(Path::new("blobs").parent().unwrap()).unwrap();
+        sync_directory(Path::new("/tmp")).unwrap();
+        assert!(sync_directory(Path::new("/nowhere/at/all")).is_err());
+    }
 }

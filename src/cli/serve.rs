@@ -1,6 +1,7 @@
 //! `pds serve`: the server with the settings of the environment.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpListener;
@@ -30,7 +31,7 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     if let Err(error) = open_files::raise_limit() {
         tracing::warn!(%error, "the number of open files stays as low as it is");
     }
-    let listener = TcpListener::bind((config.service.bind_address, config.service.port)).await?;
+    let listener = bind(config.service.bind_address, config.service.port, "PDS_PORT").await?;
     config.service.listens_on(listener.local_addr()?.port());
     let url = format!("http://localhost:{}", config.service.port);
     let stop = lifecycle::stop_on_signals()?;
@@ -64,6 +65,14 @@ pub(super) async fn serve(mut config: Config, ready: impl FnOnce(&str)) -> Outco
     Ok(())
 }
 
+/// Takes a port, or says which setting names one that cannot be had.
+async fn bind(address: IpAddr, port: u16, setting: &str) -> io::Result<TcpListener> {
+    let address = SocketAddr::new(address, port);
+    let refused =
+        |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address} ({setting}): {error}"));
+    TcpListener::bind(address).await.map_err(refused)
+}
+
 /// Serves metrics, if a port is set, from now on: a migration may take long.
 async fn measure(
     config: &Config,
@@ -73,7 +82,7 @@ async fn measure(
     let Some(port) = config.service.metrics_port else {
         return Ok(None);
     };
-    let listener = TcpListener::bind((config.service.bind_address, port)).await?;
+    let listener = bind(config.service.bind_address, port, "PDS_METRICS_PORT").await?;
     let port = listener.local_addr()?.port();
     tracing::info!(url = format!("http://localhost:{port}/metrics"), "serving metrics");
     let revision = option_env!("REVISION").unwrap_or("unknown");

@@ -23,7 +23,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     .or_computed("`.<PDS_HOSTNAME>`, on localhost `.test`"),
     Setting::new(
         "PDS_HANDLE_BACKUP_NAMESERVERS",
-        "Name servers asked when the system's find no handle.",
+        "Name servers asked when the system's find no handle: IP addresses, perhaps with ports, or host names.",
     ),
     Setting::new(
         "PDS_ENABLE_DID_DOC_WITH_SESSION",

@@ -2,6 +2,7 @@
 //! [`GuardedClient`], which reaches nothing but the public network.
 
 mod address;
+mod backup_dns;
 mod builder;
 mod checked_names;
 mod client;

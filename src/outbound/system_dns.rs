@@ -1,15 +1,16 @@
 //! The DNS over the network, by the system's name servers and by backup ones.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{NameServerConfig, ResolverConfig, ResolverOpts};
+use hickory_resolver::config::{ResolverConfig, ResolverOpts};
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 
+use super::backup_dns::BackupDns;
 use super::dns::{Dns, DnsError};
 
 /// How long a name server may take, and how often it is asked again.
@@ -21,44 +22,28 @@ const KEPT_FOR: Duration = Duration::from_mins(10);
 /// The most TXT records of a name that are looked at, and the most bytes of one.
 const MAX_TEXTS: usize = 64;
 const MAX_TEXT_BYTES: usize = 2_048;
-/// The most backup name servers.
-const MAX_BACKUPS: usize = 8;
 
 /// The DNS over the network.
 pub struct SystemDns {
     resolver: TokioResolver,
-    backup: Option<TokioResolver>,
+    backup: BackupDns,
 }
 
 impl SystemDns {
-    /// The system's name servers (`/etc/resolv.conf`), and those at `backup` (IP addresses, each perhaps with a port).
+    /// The system's name servers (`/etc/resolv.conf`), and the `backup` ones: IP addresses, each perhaps with a port, or names.
     ///
     /// # Errors
-    /// If a backup is not an address.
+    /// If a backup is neither.
     pub fn new(backup: &[String]) -> Result<SystemDns, DnsError> {
-        let resolver = build(system_builder())?;
-        let servers: Vec<NameServerConfig> = backup
-            .iter()
-            .take(MAX_BACKUPS)
-            .map(|server| name_server(server))
-            .collect::<Result<_, _>>()?;
-        if servers.is_empty() {
-            return Ok(SystemDns { resolver, backup: None });
-        }
-        let config = ResolverConfig::from_name_servers(servers);
-        let backup = build(TokioResolver::builder_with_config(
-            config,
-            TokioRuntimeProvider::default(),
-        ))?;
         Ok(SystemDns {
-            resolver,
-            backup: Some(backup),
+            resolver: build(system_builder())?,
+            backup: BackupDns::new(backup)?,
         })
     }
 }
 
 /// The system's name servers. Where it has none, the server works all the same, but finds no foreign handle or host.
-fn system_builder() -> Builder {
+pub(super) fn system_builder() -> Builder {
     TokioResolver::builder_tokio().unwrap_or_else(|error| {
         tracing::warn!(%error, "no name servers in /etc/resolv.conf: foreign handles and hosts will not be found");
         let none = ResolverConfig::from_name_servers(Vec::new());
@@ -66,9 +51,9 @@ fn system_builder() -> Builder {
     })
 }
 
-type Builder = hickory_resolver::ResolverBuilder<TokioRuntimeProvider>;
+pub(super) type Builder = hickory_resolver::ResolverBuilder<TokioRuntimeProvider>;
 
-fn build(mut builder: Builder) -> Result<TokioResolver, DnsError> {
+pub(super) fn build(mut builder: Builder) -> Result<TokioResolver, DnsError> {
     let options: &mut ResolverOpts = builder.options_mut();
     options.timeout = TIMEOUT;
     options.attempts = ATTEMPTS;
@@ -76,19 +61,6 @@ fn build(mut builder: Builder) -> Result<TokioResolver, DnsError> {
     options.positive_max_ttl = Some(KEPT_FOR);
     options.negative_max_ttl = Some(KEPT_FOR);
     builder.build().map_err(|error| failure(&error))
-}
-
-fn name_server(text: &str) -> Result<NameServerConfig, DnsError> {
-    let refuse = || DnsError(format!("PDS_HANDLE_BACKUP_NAMESERVERS: {text:?} is not an IP address"));
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(NameServerConfig::udp_and_tcp(ip));
-    }
-    let address: SocketAddr = text.parse().map_err(|_| refuse())?;
-    let mut server = NameServerConfig::udp_and_tcp(address.ip());
-    for connection in &mut server.connections {
-        connection.port = address.port();
-    }
-    Ok(server)
 }
 
 impl Dns for SystemDns {
@@ -108,7 +80,7 @@ impl Dns for SystemDns {
 
     fn backup_texts<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, DnsError>> {
         Box::pin(async move {
-            match &self.backup {
+            match self.backup.resolver(&self.resolver).await? {
                 Some(resolver) => texts(resolver, name).await,
                 None => Ok(Vec::new()),
             }
@@ -140,7 +112,7 @@ fn text(data: &RData) -> Option<String> {
 }
 
 /// A name that no search list of the system applies to.
-fn absolute(name: &str) -> String {
+pub(super) fn absolute(name: &str) -> String {
     if name.ends_with('.') {
         name.to_owned()
     } else {
@@ -154,16 +126,7 @@ fn failure(error: &NetError) -> DnsError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
     use super::*;
-
-    #[test]
-    fn backup_name_servers_are_addresses() {
-        assert_eq!(name_server("9.9.9.9").unwrap().connections[0].port, 53);
-        assert_eq!(name_server("[::1]:5353").unwrap().connections[1].port, 5353);
-        assert!(name_server("dns.example.com").is_err());
-    }
 
     #[test]
     fn names_are_absolute() {

@@ -37,6 +37,21 @@ async fn a_second_process_on_the_same_data_is_refused() {
 }
 
 #[tokio::test]
+async fn a_port_that_is_taken_is_named_with_its_setting() {
+    let app = TestApp::start().await;
+    let port = app.api.address().rsplit(':').next().unwrap().to_owned();
+    for name in ["PDS_PORT", "PDS_METRICS_PORT"] {
+        let mut settings = app.settings().clone();
+        settings.insert(name.to_owned(), port.clone());
+        let output = refused_start(&settings).await;
+        assert!(
+            output.contains(&format!(":{port} ({name}): Address already in use")),
+            "{output}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn data_of_the_reference_server_is_not_touched() {
     let mut app = TestApp::start().await;
     app.stop().await;

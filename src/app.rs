@@ -226,6 +226,14 @@ impl App {
         self.store.tidy().await
     }
 
+    /// Reads all of a database that was found damaged; writes go on if it is whole.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) async fn look_again_at_damage(&self) -> Result<(), StoreError> {
+        self.store.look_again_at_damage().await
+    }
+
     /// The domains under which handles are given out, each with its leading dot.
     pub fn handle_domains(&self) -> &[String] {
         &self.site.handle_domains

@@ -37,6 +37,8 @@ const CHECK_BLOBS_EVERY: Duration = Duration::from_mins(30);
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 /// How often accounts whose date has come are deleted, and the remains of deleted ones looked for.
 const DELETE_EVERY: Duration = Duration::from_mins(5);
+/// How often all of a database that was found damaged is read.
+const DAMAGE_EVERY: Duration = Duration::from_mins(5);
 
 /// Starts all of it; it ends when the server stops.
 ///
@@ -94,6 +96,9 @@ pub(crate) async fn start(app: &Arc<App>) -> Result<(), RepoError> {
     });
     repeat(app, COUNT_WAITING_EVERY, "count what waits", |app| async move {
         watch::count_waiting(app).await.map_err(|error| error.to_string())
+    });
+    repeat(app, DAMAGE_EVERY, "look again at damage", |app| async move {
+        app.look_again_at_damage().await.map_err(|error| error.to_string())
     });
     repeat(app, PROBE_EVERY, "ask the bucket", |app| async move {
         watch::probe(app).await;

@@ -1,7 +1,7 @@
 //! What the writer has found out about the disk, for those who ask.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
 use crate::observe::Unwritable;
@@ -9,23 +9,38 @@ use crate::observe::Unwritable;
 /// What the disk was found to be.
 #[derive(Debug, Default)]
 pub(super) struct DiskVerdict {
-    stopped: OnceLock<Unwritable>,
+    stopped: Mutex<Option<Unwritable>>,
     found_full: AtomicBool,
     found_read_only: AtomicBool,
     checkpoint_fails: AtomicBool,
 }
 
 impl DiskVerdict {
-    /// Once no write is done any more: why.
+    /// While no write is done: why.
     pub(super) fn stopped(&self) -> Option<Unwritable> {
-        self.stopped.get().copied()
+        *self.lock()
     }
 
-    /// From now on no write is done any more.
+    /// From now on no write is done.
     pub(super) fn stop(&self, reason: Unwritable) {
-        if self.stopped.set(reason).is_ok() {
-            tracing::error!(%reason, "writes are stopped until a restart");
+        let mut stopped = self.lock();
+        if stopped.is_none() {
+            *stopped = Some(reason);
+            tracing::error!(%reason, "writes are stopped");
         }
+    }
+
+    /// Says that the database was read and is whole: damage was a passing failure of the disk. What is not known of a failed fsync stays unknown.
+    pub(super) fn find_whole(&self) {
+        let was_damaged = self.lock().take_if(|reason| *reason == Unwritable::Damaged).is_some();
+        if was_damaged {
+            tracing::warn!("the database is whole after all, writes go on; the disk may be about to fail");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Unwritable>> {
+        // Nothing panics while holding it.
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says whether the last write of records found the disk full.

@@ -4,6 +4,7 @@
 //! one writer, a thread, which runs what is queued as one group transaction and acknowledges after one fsync (docs/ARCHITECTURE.md).
 
 mod blob_rows;
+mod damage;
 mod disk_verdict;
 mod error;
 #[cfg(test)]
@@ -239,7 +240,7 @@ impl Store {
         answer.await.map_err(|_| E::from(StoreError::CLOSED))?
     }
 
-    /// What has stopped all writes until a restart, if anything has: an I/O error while committing, or a damaged file. Reads go on.
+    /// What has stopped all writes, if anything has: an I/O error while committing, until a restart, or a damaged file. Reads go on.
     pub fn writes_stopped(&self) -> Option<Unwritable> {
         self.disk_verdict.stopped()
     }

@@ -215,7 +215,8 @@ impl Writer {
     /// Judges the outcome of a COMMIT, the one statement that waits for the disk.
     fn committed(&self, outcome: Result<(), StoreError>) -> Result<(), StoreError> {
         let outcome = self.tell_read_only(outcome);
-        if let Err(StoreError::Unwritable(Unwritable::Broken | Unwritable::Unreadable)) = outcome {
+        if let Err(StoreError::Unwritable(Unwritable::Broken | Unwritable::Unreadable | Unwritable::Damaged)) = outcome
+        {
             // The kernel may have dropped dirty pages: retrying would acknowledge what is not there.
             self.verdict.stop(Unwritable::Broken);
         }

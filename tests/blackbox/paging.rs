@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-use crate::{Account, Answer, TestApp};
+use crate::{Account, Answer, Firehose, TestApp};
 
 const NOTE: &str = "com.example.note";
 
@@ -106,4 +106,72 @@ async fn missing_blobs_are_listed_in_pages() {
     assert_eq!((found.len(), pages), (5, 3));
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), expected);
     get("no CID").await.refused(400, "InvalidRequest");
+}
+
+/// Cursors that no page gave: refused, or an empty or other page, as in the reference where ours are like its own.
+#[tokio::test]
+async fn odd_cursors_are_no_internal_errors() {
+    let app = TestApp::start().await;
+    let alice = app.account("alice").await;
+    alice.create(NOTE, "a", &json!({"text": "a"})).await;
+    let huge = "9".repeat(5_000);
+    let odd = [
+        "",
+        "0",
+        "-1",
+        "-9223372036854775809",
+        "9223372036854775807",
+        "9223372036854775808",
+        "1e3",
+        "1.5",
+        " 1",
+        "\u{661}",
+        "\u{0}",
+        "\u{1f600}::\u{202e}",
+        "%",
+        "' OR 1=1 --",
+        "1767225600000::did:plc:aaaaaaaaaaaaaaaaaaaaaaaa",
+        "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku",
+        "com.example.note/a",
+        huge.as_str(),
+    ];
+    let did = alice.did.as_str();
+    let lists = [
+        ("com.atproto.sync.listRepos", vec![]),
+        ("com.atproto.sync.listReposByCollection", vec![("collection", NOTE)]),
+        ("com.atproto.sync.listBlobs", vec![("did", did)]),
+        ("com.atproto.repo.listMissingBlobs", vec![]),
+        (
+            "com.atproto.repo.listRecords",
+            vec![("repo", did), ("collection", NOTE)],
+        ),
+    ];
+    for (nsid, params) in lists {
+        for cursor in odd {
+            let mut params = params.clone();
+            params.push(("cursor", cursor));
+            let answer = alice.query(nsid, &params).await;
+            assert!(
+                matches!(answer.status, 200 | 400),
+                "{nsid} {cursor:?}: {}",
+                answer.text()
+            );
+        }
+    }
+    // A record key is any text, so there is a page behind any.
+    for (cursor, found) in [("", 1), ("b", 1), ("a", 0), ("\u{0}", 0), ("\u{1f600}", 1)] {
+        let params = [("repo", did), ("collection", NOTE), ("cursor", cursor)];
+        let page = app.api.query("com.atproto.repo.listRecords", &params).await.ok();
+        assert_eq!(page["records"].as_array().map(Vec::len), Some(found), "{cursor:?}");
+    }
+    for (cursor, error) in [
+        ("1e3", "InvalidRequest"),
+        (huge.as_str(), "InvalidRequest"),
+        ("9007199254740991", "FutureCursor"),
+    ] {
+        let mut firehose = Firehose::connect(&app.api.address(), Some(cursor)).await;
+        assert_eq!(firehose.error().await, error, "{cursor}");
+    }
+    // Before everything: the whole log.
+    Firehose::connect(&app.api.address(), Some("-1")).await.frame().await;
 }

@@ -47,3 +47,18 @@ async fn other_versions_of_the_protocol_are_refused() {
         assert!(head.contains("sec-websocket-version: 13\r\n"), "{head}");
     }
 }
+
+#[tokio::test]
+async fn whoever_closes_is_answered() {
+    let app = TestApp::start().await;
+    app.account("alice").await;
+    let (_, mut stream) = shake(&app, "Sec-WebSocket-Version: 13\r\n").await;
+    // A close frame with code 1000, masked with zeros.
+    stream.write_all(b"\x88\x82\0\0\0\0\x03\xe8").await.unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert!(
+        rest.ends_with(b"\x88\x02\x03\xe8"),
+        "the same code comes back: {rest:?}"
+    );
+}

@@ -145,6 +145,8 @@ async fn an_account_moves_in_with_a_token_that_is_good_once() {
     let mover = Account::new(&app.api, &create(&app, &token, &input).await.ok());
     assert_eq!(mover.did, did);
     create(&app, &token, &input).await.refused(401, "BadJwt");
+    let another = changed("exp", json!(now() + 30));
+    create(&app, &another, &input).await.refused(400, "AlreadyExists");
     let session = mover.session().await.ok();
     assert_eq!(
         (&session["active"], &session["status"]),

@@ -99,8 +99,9 @@ fn refusal(error: &CreateError, email: &str) -> XrpcError {
         | CreateError::RecoveryKey
         | CreateError::HandleNotProven
         | CreateError::DidMethod
-        | CreateError::DidTaken(_)
         | CreateError::HandleTaken(_) => XrpcError::invalid_request(message),
+        // Tools that move accounts go on from there.
+        CreateError::DidTaken(_) => XrpcError::bad_request("AlreadyExists", message),
         CreateError::EmailTaken => XrpcError::invalid_request(format!("{message}: {email}")),
         CreateError::Handle(refused) => XrpcError::bad_request(handle_error(*refused), message),
         CreateError::Invite(_) => XrpcError::bad_request("InvalidInviteCode", message),

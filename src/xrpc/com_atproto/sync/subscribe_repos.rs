@@ -107,6 +107,8 @@ async fn subscribe(app: &App, socket: WebSocket, cursor: Option<i64>) -> Result<
 /// Why nothing more is sent.
 enum End {
     Gone,
+    /// The subscriber closes.
+    Left,
     TooSlow,
     Unreadable(StoreError),
     Stopping,
@@ -116,7 +118,7 @@ impl End {
     /// As it is counted.
     fn reason(&self) -> &'static str {
         match self {
-            End::Gone => "closed",
+            End::Gone | End::Left => "closed",
             End::TooSlow => "consumer_too_slow",
             End::Unreadable(_) => "error",
             End::Stopping => "shutdown",
@@ -155,6 +157,8 @@ impl Connection {
         drop(self.ending);
         match end {
             End::Gone => Err(Gone),
+            // Its close frame is answered with one (RFC 6455 §5.5.1), which waits to be sent.
+            End::Left => in_time(&self.line.stop, self.line.socket.flush()).await,
             End::TooSlow => self.line.refuse("ConsumerTooSlow", "Stream consumer too slow").await,
             End::Unreadable(error) => {
                 tracing::error!(%error, "the event log cannot be read");
@@ -174,7 +178,7 @@ impl Connection {
         loop {
             let sent = tokio::select! {
                 delivery = self.subscriber.next() => self.deliver(delivery).await,
-                incoming = self.line.socket.recv() => self.received(incoming.as_ref()).map_err(End::from),
+                incoming = self.line.socket.recv() => self.received(incoming.as_ref()),
                 _ = ping.tick() => self.ping().await,
                 () = self.line.stop.cancelled() => Err(End::Stopping),
             };
@@ -212,9 +216,10 @@ impl Connection {
         Ok(())
     }
 
-    fn received(&mut self, incoming: Option<&Result<Message, axum::Error>>) -> Result<(), Gone> {
+    fn received(&mut self, incoming: Option<&Result<Message, axum::Error>>) -> Result<(), End> {
         match incoming {
-            None | Some(Err(_) | Ok(Message::Close(_))) => Err(Gone),
+            None | Some(Err(_)) => Err(End::Gone),
+            Some(Ok(Message::Close(_))) => Err(End::Left),
             Some(Ok(_)) => {
                 self.unanswered = None;
                 Ok(())
@@ -223,7 +228,7 @@ impl Connection {
     }
 
     /// While a backfill keeps the connection busy, takes note of what has come in.
-    fn listen(&mut self) -> Result<(), Gone> {
+    fn listen(&mut self) -> Result<(), End> {
         while let Some(incoming) = self.line.socket.recv().now_or_never() {
             self.received(incoming.as_ref())?;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atproto_data::{Cid, Did, Tid};
 use atproto_repo::commit::Commit;
 use atproto_repo::mst::{Builder, Tree};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 
 use super::skeleton::{self, SkeletonRule};
 use super::{RepoError, Repos};
@@ -29,6 +29,8 @@ pub struct LoadedRepo {
     pub tree: Tree,
     /// Whether the skeleton of this tree is stored, so that writes have to keep it true.
     pub(super) is_skeleton_stored: bool,
+    /// How many blocks its records are, once somebody has asked.
+    pub(super) record_blocks: Arc<OnceCell<u64>>,
 }
 
 impl Repos {
@@ -147,6 +149,7 @@ pub(super) fn load_head(snapshot: &Snapshot, repo_id: i64) -> Result<Option<Load
             commit: row.column(4)?,
             tree: Tree::empty(),
             is_skeleton_stored: false,
+            record_blocks: Arc::default(),
         })
     })?;
     Ok(found.pop())

@@ -14,14 +14,21 @@ const CHUNK: i64 = 500;
 const RECORD_CIDS: &str = "SELECT cid FROM record WHERE repo_id = $1";
 
 impl Repos {
-    /// The blocks of a repo: its commit, the nodes of its tree, and its records, of which equal ones are one block. Looks at each record.
+    /// The blocks of a repo: its commit, the nodes of its tree, and its records, of which equal ones are one block. Looks at each record,
+    /// but once per commit as long as the repo is in memory.
     ///
     /// # Errors
     /// If the database cannot be read.
     pub async fn count_blocks(&self, repo_id: i64, repo: &LoadedRepo) -> Result<u64, RepoError> {
+        let count = || self.count_record_blocks(repo_id);
+        let record_blocks = repo.record_blocks.get_or_try_init(count).await?;
+        Ok(1 + repo.tree.node_count() + record_blocks)
+    }
+
+    async fn count_record_blocks(&self, repo_id: i64) -> Result<u64, RepoError> {
         let place = self.place_for_cold_read().await?;
         let store = self.0.store.clone();
-        let contents = tokio::task::spawn_blocking(move || {
+        let counted = tokio::task::spawn_blocking(move || {
             let _held = place;
             let mut digests = Vec::new();
             store.snapshot()?.each(RECORD_CIDS, &[repo_id.into()], |row| {
@@ -30,10 +37,9 @@ impl Repos {
             })?;
             digests.sort_unstable();
             digests.dedup();
-            Ok::<_, StoreError>(digests.len() as u64)
+            Ok(digests.len() as u64)
         });
-        let contents = contents.await.map_err(|_| RepoError::Aborted)??;
-        Ok(1 + repo.tree.node_count() + contents)
+        counted.await.map_err(|_| RepoError::Aborted)?
     }
 
     /// The records of an account and their DAG-CBOR. Looks at each of them, so it is for administrators.
@@ -100,6 +106,8 @@ mod tests {
             let exported = test.export(&repo, None).await.blocks.len() as u64;
             let counted = test.repos.count_blocks(repo.repo_id, &loaded).await.unwrap();
             assert_eq!(counted, exported);
+            let again = test.repos.snapshot(repo.repo_id).await.unwrap();
+            assert!(again.record_blocks.initialized(), "nobody counts a commit twice");
             counted
         };
         assert_eq!(assert_counted().await, 2);

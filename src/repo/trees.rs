@@ -146,6 +146,7 @@ mod tests {
             commit,
             tree,
             is_skeleton_stored: false,
+            record_blocks: Arc::default(),
         })
     }
 

@@ -189,6 +189,7 @@ impl Repos {
             commit: signed.bytes,
             tree,
             is_skeleton_stored,
+            record_blocks: Arc::default(),
         };
         Ok((new, write))
     }

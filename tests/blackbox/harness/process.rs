@@ -81,6 +81,11 @@ impl Process {
         self.status_bytes("VmHWM:")
     }
 
+    /// By how many bytes its peak has risen since it was so many. What the system says is inexact: a peak may seem lower than before.
+    pub(crate) fn peak_growth(&self, before: u64) -> u64 {
+        self.peak_memory().saturating_sub(before)
+    }
+
     fn status_bytes(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let value = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();

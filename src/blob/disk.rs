@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use atproto_data::{Cid, Did};
 use sha2::{Digest as _, Sha256};
@@ -123,6 +124,12 @@ impl DiskStore {
             names.filter_map(Result::transpose).collect()
         })
         .await
+    }
+
+    /// When the file of a blob was written.
+    pub(super) async fn written_at(&self, did: &Did, cid: &Cid) -> io::Result<SystemTime> {
+        let path = self.directory(did).join(cid.to_string());
+        blocking(move || fs::metadata(path)?.modified()).await
     }
 
     /// A part of a blob, if its file is there and has the size that it should have.

@@ -4,7 +4,7 @@
 //! permanent in the transaction that stores them.
 //!
 //! Nothing is left behind without a row for long. Of a directory the database knows in which accounts' parts of it a crash may leave files
-//! (`migrations/sqlite/0030_blob_uploader.sql`); the next run looks through them. A bucket is not looked through: there an upload
+//! (`migrations/sqlite/0030_blob_uploader.sql`); later runs look through them. A bucket is not looked through: there an upload
 //! writes its row as 'deleting' first (`migrations/sqlite/0002_blobs.sql`), which the collector clears with the object.
 
 mod bucket;

@@ -1,14 +1,20 @@
 //! Files that a run of the server put into their places and had no time to make rows for.
 
+use std::io;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, UNIX_EPOCH};
 
 use atproto_data::{Cid, Did};
 use sqlx::{Row as _, SqliteConnection};
 
+use super::disk::DiskStore;
 use super::files::BlobFiles;
 use super::{Blobs, rows};
 use crate::store::StoreError;
 
+/// How old a file without a row must be before it is removed: whoever goes back to too old a copy of the database, and then to a newer one,
+/// still has the blobs of the time between them.
+const KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 /// Accounts looked up at a time.
 const BATCH: i64 = 100;
 
@@ -19,54 +25,87 @@ struct Uploader {
     did: Did,
 }
 
+/// What became of a file.
+enum Outcome {
+    HasRow,
+    Removed,
+    /// It is too young, or cannot be removed now.
+    Left,
+}
+
 impl Blobs {
-    /// Looks, once, through the directories into which earlier runs put uploads and removes what no row names; says how many files that were.
-    /// A directory that cannot be read is left to the next run.
+    /// Looks through the directories into which earlier runs put uploads and removes what no row names, once it is [`KEPT_FOR`] old; says how
+    /// many files that were.
     ///
     /// # Errors
-    /// If the database fails; then this is to be called again.
+    /// If the database fails.
     pub(super) async fn remove_strays(&self) -> Result<u64, StoreError> {
         let BlobFiles::Disk(disk) = &self.0.files else {
             return Ok(0);
         };
-        let (mut removed, mut last) = (0, None);
-        while self.0.strays.load(Ordering::Relaxed) {
+        if !self.0.strays.load(Ordering::Relaxed) {
+            return Ok(0);
+        }
+        let (mut removed, mut last, mut are_left) = (0, None, false);
+        loop {
             let run = self.run().await?;
             let batch = uploaders(&mut *self.0.store.read().await?, last.as_ref(), run).await?;
+            if batch.is_empty() {
+                self.0.strays.store(are_left, Ordering::Relaxed);
+                return Ok(removed);
+            }
             last = batch.last().cloned();
-            self.0.strays.store(last.is_some(), Ordering::Relaxed);
             let mut done = Vec::new();
             for uploader in batch {
-                match disk.list(&uploader.did).await {
-                    Ok(cids) => {
-                        for cid in cids {
-                            removed += self.remove_stray(&uploader.did, &cid).await?;
-                        }
-                        done.push(uploader);
-                    }
-                    Err(error) => {
-                        tracing::warn!(did = %uploader.did, %error, "files without rows cannot be looked for");
-                    }
+                let (files, left) = self.remove_strays_of(disk, &uploader.did).await?;
+                removed += files;
+                if left == 0 {
+                    done.push(uploader);
+                } else {
+                    are_left = true;
                 }
             }
             self.forget(done).await?;
         }
-        Ok(removed)
     }
 
-    /// Removes a file unless it has a row; says how many files that were.
-    async fn remove_stray(&self, did: &Did, cid: &Cid) -> Result<u64, StoreError> {
-        let _lock = self.0.locks.lock((did.clone(), *cid)).await;
-        if rows::find(&self.0.store, did, cid).await?.is_some() {
-            return Ok(0);
-        }
-        match self.0.files.delete(did, cid).await {
-            Ok(()) => Ok(1),
+    /// Says how many files of an account were removed, and how many are left that have no row.
+    async fn remove_strays_of(&self, disk: &DiskStore, did: &Did) -> Result<(u64, u64), StoreError> {
+        let cids = match disk.list(did).await {
+            Ok(cids) => cids,
             Err(error) => {
-                tracing::warn!(%did, %cid, %error, "a file without a row cannot be removed");
-                Ok(0)
+                tracing::warn!(%did, %error, "files without rows cannot be looked for");
+                return Ok((0, 1));
+            }
+        };
+        let (mut removed, mut left) = (0, 0);
+        for cid in cids {
+            match self.remove_stray(disk, did, &cid).await? {
+                Outcome::HasRow => {}
+                Outcome::Removed => removed += 1,
+                Outcome::Left => left += 1,
             }
         }
+        Ok((removed, left))
+    }
+
+    async fn remove_stray(&self, disk: &DiskStore, did: &Did, cid: &Cid) -> Result<Outcome, StoreError> {
+        let _lock = self.0.locks.lock((did.clone(), *cid)).await;
+        if rows::find(&self.0.store, did, cid).await?.is_some() {
+            return Ok(Outcome::HasRow);
+        }
+        let removed = async {
+            let written = disk.written_at(did, cid).await?.duration_since(UNIX_EPOCH);
+            let until = written.map_err(io::Error::other)? + KEPT_FOR;
+            if until.as_micros() > u128::from(self.0.clock.now_micros().unsigned_abs()) {
+                return Ok(Outcome::Left);
+            }
+            disk.delete(did, cid).await.map(|()| Outcome::Removed)
+        };
+        Ok(removed.await.unwrap_or_else(|error: io::Error| {
+            tracing::warn!(%did, %cid, %error, "a file without a row cannot be removed");
+            Outcome::Left
+        }))
     }
 
     /// Nothing is to be looked for there any more.

@@ -1,9 +1,12 @@
 //! Files without rows.
 
 use std::io::Write as _;
+use std::time::SystemTime;
 
 use super::*;
 use crate::store::BlobUpload;
+
+const DAY: Duration = Duration::from_hours(24);
 
 impl Test {
     /// Alice's upload as a crash leaves it that comes before its row.
@@ -12,6 +15,8 @@ impl Test {
         self.blobs.admit(&alice, 4).await.unwrap();
         let mut file = super::super::files::new_upload(self.blobs.0.files.uploads()).unwrap();
         file.write_all(bytes).unwrap();
+        let now = Duration::from_micros(self.clock.now_micros().unsigned_abs());
+        file.as_file().set_modified(SystemTime::UNIX_EPOCH + now).unwrap();
         self.blobs.0.files.put(&alice, &cid, file).await.unwrap();
         cid
     }
@@ -22,27 +27,46 @@ impl Test {
 }
 
 #[tokio::test]
-async fn the_next_run_removes_what_a_crash_left_without_rows() {
+async fn what_a_crash_left_without_rows_is_removed_a_week_later() {
     let mut test = Test::start().await;
-    let kept = test.upload(ALICE, b"kept").await.unwrap().cid;
     let half = test.put_without_row(b"half").await;
     assert!(matches!(
         test.commit(&[("a.b.c/1", half)], &[]).await,
         Err(StoreError::BlobGone)
     ));
+    let kept = test.upload(ALICE, b"kept").await.unwrap().cid;
+    test.commit(&[("a.b.c/1", kept)], &[]).await.unwrap();
+    test.clock.advance(7 * DAY);
     assert_eq!(test.blobs.collect().await.unwrap(), 0, "it may be on its way");
 
     test.start_again();
-    let new = test.put_without_row(b"new").await;
+    let young = test.put_without_row(b"young").await;
     test.start_again();
     test.upload(ALICE, b"now").await.unwrap();
     assert_eq!(test.uploaders().await, 3, "one a run");
-    assert_eq!(test.blobs.collect().await.unwrap(), 2);
-    assert_eq!((test.files(), test.uploaders().await), (2, 1));
-    assert_eq!(test.served(ALICE, half).await.or(test.served(ALICE, new).await), None);
-    test.commit(&[("a.b.c/1", kept)], &[]).await.unwrap();
+    assert_eq!(test.blobs.collect().await.unwrap(), 1, "the older one");
+    assert_eq!((test.files(), test.uploaders().await), (3, 3));
+    test.clock.advance(7 * DAY);
+    assert_eq!(
+        test.blobs.collect().await.unwrap(),
+        2,
+        "the other and the upload that nobody used"
+    );
+    assert_eq!((test.files(), test.uploaders().await), (1, 1));
+    assert_eq!(test.served(ALICE, half).await.or(test.served(ALICE, young).await), None);
     assert_eq!(test.served(ALICE, kept).await, Some(b"kept".to_vec()));
+}
+
+#[tokio::test]
+async fn an_upload_makes_a_blob_of_what_a_crash_left() {
+    let mut test = Test::start().await;
+    let half = test.put_without_row(b"half").await;
+    test.start_again();
+    test.clock.advance(7 * DAY);
+    test.upload(ALICE, b"half").await.unwrap();
+    test.commit(&[("a.b.c/1", half)], &[]).await.unwrap();
     assert_eq!(test.blobs.collect().await.unwrap(), 0);
+    assert_eq!(test.served(ALICE, half).await, Some(b"half".to_vec()));
 }
 
 #[tokio::test]

@@ -203,18 +203,21 @@ describe('a cursor', () => {
     assert.deepEqual(again.map(({ bytes }) => bytes.toString('hex')), live.slice(1).map(({ bytes }) => bytes.toString('hex')))
   })
 
-  test('leads from old events to new ones without a gap and without repeating any', async () => {
+  test('leads from old events to new ones without a gap and without repeating any', async (context) => {
     const written = []
     const writing = (async () => {
       for (let n = 0; n < 30; n += 1) written.push((await write(account, `during ${n}`)).rev)
     })()
     const subscriptions = await Promise.all(Array.from({ length: 5 }, () => Subscription.open(0)))
+    context.after(() => subscriptions.forEach((subscription) => subscription.close()))
     await writing
     const reference = (await replay(commitOf(account.did, written.at(-1)))).map(({ body }) => body.seq)
     for (const subscription of subscriptions) {
       const frames = await subscription.until(commitOf(account.did, written.at(-1)))
-      subscription.close()
-      assert.deepEqual(frames.map(({ body }) => body.seq), reference)
+      const seqs = frames.map(({ body }) => body.seq)
+      assert.deepEqual(seqs, [...new Set(seqs)].sort((one, other) => one - other))
+      // They may have more: the events of an account that another test has deleted since are not replayed.
+      assert.deepEqual(reference.filter((seq) => !seqs.includes(seq)), [])
     }
   })
 

@@ -128,7 +128,7 @@ impl DiskStore {
 
     /// When the file of a blob was written.
     pub(super) async fn written_at(&self, did: &Did, cid: &Cid) -> io::Result<SystemTime> {
-        let path = self.directory(did).join(cid.to_string());
+        let path = self.file(did, cid);
         blocking(move || fs::metadata(path)?.modified()).await
     }
 
@@ -141,7 +141,7 @@ impl DiskStore {
         start: u64,
         length: u64,
     ) -> io::Result<Option<BlobContent>> {
-        let path = self.directory(did).join(cid.to_string());
+        let path = self.file(did, cid);
         blocking(move || {
             let file = match File::open(&path) {
                 Ok(file) => file,
@@ -176,6 +176,11 @@ impl DiskStore {
             Ok(())
         })
         .await
+    }
+
+    /// A blob's file.
+    fn file(&self, did: &Did, cid: &Cid) -> PathBuf {
+        self.directory(did).join(cid.to_string())
     }
 
     /// An account's directory. A DID that is too long for a name (a `did:web` of the longest host) goes by its hash.

@@ -46,9 +46,9 @@ impl Blobs {
         if !self.0.strays.load(Ordering::Relaxed) {
             return Ok(0);
         }
+        let run = self.run().await?;
         let (mut removed, mut last, mut are_left) = (0, None, false);
         loop {
-            let run = self.run().await?;
             let batch = uploaders(&mut *self.0.store.read().await?, last.as_ref(), run).await?;
             if batch.is_empty() {
                 self.0.strays.store(are_left, Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use atproto_data::Cid;
 use sqlx::Row as _;
 
 use super::load::cid_column;
@@ -32,7 +33,7 @@ impl Repos {
             let _held = place;
             let mut digests = Vec::new();
             store.snapshot()?.each(RECORD_CIDS, &[repo_id.into()], |row| {
-                digests.push(digest_start(cid_column(row.bytes(0)?)?.as_bytes()));
+                digests.push(digest_start(&cid_column(row.bytes(0)?)?));
                 Ok::<_, StoreError>(ControlFlow::Continue(()))
             })?;
             digests.sort_unstable();
@@ -86,9 +87,8 @@ impl Repos {
 }
 
 /// Tells one record's CID from another's in little memory: the first bytes of its hash.
-fn digest_start(cid: &[u8]) -> u64 {
-    let digest = cid.last_chunk::<32>().and_then(|digest| digest.first_chunk());
-    digest.copied().map_or(0, u64::from_be_bytes)
+fn digest_start(cid: &Cid) -> u64 {
+    cid.digest().first_chunk().copied().map_or(0, u64::from_be_bytes)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower::ServiceExt as _;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::application::Application;
 use super::dispatch::{Dispatcher, XRPC, dispatch};
@@ -50,12 +49,11 @@ pub fn build<S: Application>(app: Arc<S>, methods: &'static [Method<S>], pages: 
         .route("/.well-known/atproto-did", get(routes::atproto_did::<S>))
         .with_state(app.clone())
         .fallback_service(all_else)
-        .layer(CatchPanicLayer::custom(panic::answer))
         .layer(from_fn(|request, next: Next| {
-            cors::open(request, |request| next.run(request))
+            cors::open(request, |request| panic::isolate(next.run(request)))
         }));
     let pages = pages
-        .layer(CatchPanicLayer::custom(panic::answer))
+        .layer(from_fn(|request, next: Next| panic::isolate(next.run(request))))
         .layer(from_fn_with_state(app.clone(), host::only_on_hostname::<S>));
     let server = Arc::new(Server {
         app,

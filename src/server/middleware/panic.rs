@@ -4,7 +4,6 @@ use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
 use axum::response::{IntoResponse, Response};
-
 use futures_util::FutureExt as _;
 
 use crate::server::error::XrpcError;
@@ -16,11 +15,8 @@ pub(in crate::server) async fn isolate(rest: impl Future<Output = Response>) -> 
 }
 
 /// Logs the panic and answers 500 `InternalServerError`.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the signature that CatchPanicLayer asks for"
-)]
-pub(in crate::server) fn answer(panic: Box<dyn Any + Send + 'static>) -> Response {
+#[expect(clippy::needless_pass_by_value, reason = "what is caught comes so")]
+fn answer(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic
         .downcast_ref::<String>()
         .map(String::as_str)

@@ -195,11 +195,7 @@ impl Connection {
             Err(error) => return Err(End::Unreadable(error)),
         };
         self.listen()?;
-        tokio::select! {
-            biased;
-            sent = self.line.send_events(events) => Ok(sent?),
-            () = self.subscriber.outstayed() => Err(End::TooSlow),
-        }
+        unless_outstayed(&mut self.subscriber, self.line.send_events(events)).await
     }
 
     async fn ping(&mut self) -> Result<(), End> {
@@ -207,11 +203,8 @@ impl Connection {
         if self.unanswered.is_some_and(|since| since.elapsed() > PONG_TIMEOUT) {
             return Err(End::Gone);
         }
-        tokio::select! {
-            biased;
-            sent = self.line.send(Message::Ping(axum::body::Bytes::new())) => sent?,
-            () = self.subscriber.outstayed() => return Err(End::TooSlow),
-        }
+        let ping = self.line.send(Message::Ping(axum::body::Bytes::new()));
+        unless_outstayed(&mut self.subscriber, ping).await?;
         self.unanswered.get_or_insert_with(Instant::now);
         Ok(())
     }
@@ -233,6 +226,18 @@ impl Connection {
             self.received(incoming.as_ref())?;
         }
         Ok(())
+    }
+}
+
+/// Sends something, as long as the subscriber keeps its place from nobody for too long.
+async fn unless_outstayed(
+    subscriber: &mut Subscriber,
+    sending: impl Future<Output = Result<(), Gone>>,
+) -> Result<(), End> {
+    tokio::select! {
+        biased;
+        sent = sending => Ok(sent?),
+        () = subscriber.outstayed() => Err(End::TooSlow),
     }
 }
 
